@@ -1,0 +1,52 @@
+# Everything that a person or CI runs. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UNIT_WORKERS ?= auto
+
+.PHONY: help venv lock lint type test test-unit test-cluster demo manifests clean-testbed clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+venv: $(VENV)/.installed  ## the project's own virtual environment, from the lock file
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python >= 3.11 is needed, this is %s; set PYTHON=" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: venv  ## resolve the dependencies of pyproject.toml anew
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --upgrade -o requirements.lock
+
+lint: venv  ## ruff, mypy strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-unit: venv  ## no cluster: seconds
+	$(BIN)/pytest tests/unit tests/golden tests/chart -n $(UNIT_WORKERS)
+
+test-cluster: venv  ## real API server, controllers and scheduler; simulated GPU nodes
+	$(BIN)/pytest tests/cluster
+
+test: lint test-unit test-cluster  ## what CI runs
+
+demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+
+manifests: venv  ## render manifests/ and the chart's copies from their sources
+	$(BIN)/python -m tests.chart.render
+
+clean-testbed: venv  ## end every testbed of this user that is still running
+	$(BIN)/python -m tests.testbed down --all
+
+clean:  ## forget the virtual environment and the tools' caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
