@@ -1,0 +1,20 @@
+"""Settings of the operator process: parsed once by the command line, handed down, never read from elsewhere."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What an installation decides."""
+
+    operator_namespace: str
+    """Namespace of the operator's own pods: the models' network policies let it in."""
+    engine_image: str | None = None
+    """Engine image for deployments that name none; pinned by digest."""
+    health_host: str = "0.0.0.0"  # noqa: S104 - kubelet probes come from the node's address
+    health_port: int = 8080
+    workers: int = 8
+    """Deployments worked on at the same time."""
+    resync_seconds: float = 600.0
+    """How often a deployment is looked at without any event; costs no request while nothing differs."""
+    request_timeout_seconds: float = 30.0

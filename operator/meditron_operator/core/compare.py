@@ -1,0 +1,93 @@
+"""Whether a live child is what it should be, and the full update that makes it so.
+
+A full update and not a server-side apply, because an apply leaves alone what others added: a hand-added
+environment variable, port or volume in a model's pod would survive every repair.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from meditron_operator.core.live import Live
+from meditron_operator.core.render.meta import Manifest
+
+# What the server fills in and we must not change: paths into the object, by kind.
+_ALLOCATED: Final[Mapping[str, tuple[str, ...]]] = {
+    "Service": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A desired form, and the form in which the server returned it when it was last written.
+
+    A newer server, or somebody's mutating webhook, adds defaults that this release doesn't know. Remembering
+    what came back keeps the operator from writing the same thing again for ever.
+    """
+
+    desired: str
+    returned: str
+
+
+def settle(desired: Manifest, returned: Live) -> Settled:
+    """What to remember after a write."""
+    return Settled(desired=_digest(desired), returned=_digest(_content(returned)))
+
+
+def matches(desired: Manifest, live: Live, settled: Settled | None) -> bool:
+    """Whether `live` needs no update to become `desired`."""
+    if not _metadata_matches(desired["metadata"], live.metadata):
+        return False
+    content = _content(live)
+    if content == _without_metadata(desired):
+        return True
+    return settled == Settled(desired=_digest(desired), returned=_digest(content))
+
+
+def updated(desired: Manifest, live: Live) -> Manifest:
+    """The full object to send: `desired`, with what the server and others own in the metadata kept.
+
+    It carries the resourceVersion that it was computed from, so a change in between is refused, not lost.
+    """
+    body: Manifest = copy.deepcopy(desired)
+    wanted, kept = body["metadata"], live.metadata
+    for field in ("labels", "annotations"):
+        merged = {**kept.get(field, {}), **wanted.get(field, {})}
+        if merged:
+            wanted[field] = merged
+    if kept.get("finalizers"):
+        wanted["finalizers"] = kept["finalizers"]
+    wanted["uid"] = live.uid
+    wanted["resourceVersion"] = live.resource_version
+    for field in _ALLOCATED.get(live.ref.kind, ()):
+        if field in live.body["spec"]:
+            body["spec"].setdefault(field, live.body["spec"][field])
+    return body
+
+
+def _metadata_matches(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    labelled: bool = desired["labels"].items() <= live.get("labels", {}).items()
+    return labelled and bool(live.get("ownerReferences") == desired["ownerReferences"])
+
+
+def _content(live: Live) -> Manifest:
+    """The part of a live object that is the operator's to decide."""
+    content = _without_metadata(live.body)
+    allocated = _ALLOCATED.get(live.ref.kind, ())
+    if allocated:
+        spec = content["spec"]
+        content["spec"] = {
+            key: value for key, value in spec.items() if key not in allocated or (key, value) == ("clusterIP", "None")
+        }
+    return content
+
+
+def _without_metadata(body: Mapping[str, Any]) -> Manifest:
+    return {key: value for key, value in body.items() if key not in ("apiVersion", "kind", "metadata")}
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

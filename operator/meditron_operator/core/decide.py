@@ -1,0 +1,169 @@
+"""What to write, from what is wanted and what is there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from meditron_operator import names
+from meditron_operator.core.assess import Accepted
+from meditron_operator.core.compare import Settled, matches, updated
+from meditron_operator.core.killswitch import Engaged
+from meditron_operator.core.live import Live, Ref
+from meditron_operator.core.observed import Cluster
+from meditron_operator.core.render import Site, desired
+from meditron_operator.core.render.meta import APP, Manifest, Owner
+from meditron_operator.core.spec import SpecError
+
+WORKLOAD: Final = "StatefulSet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One deployment as its own object tells it."""
+
+    owner: Owner
+    generation: int
+    engaged: Engaged | None
+    verdict: Accepted | SpecError
+    operator_namespace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    manifest: Manifest
+
+    @property
+    def ref(self) -> Ref:
+        return ref_of(self.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    manifest: Manifest  # to send: whole, with uid and resourceVersion
+    desired: Manifest  # as rendered
+
+    @property
+    def ref(self) -> Ref:
+        return ref_of(self.manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    live: Live
+
+    @property
+    def ref(self) -> Ref:
+        return self.live.ref
+
+
+Step = Create | Replace | Delete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Steps in the order in which they are due.
+
+    Each step of `stop` is tried whatever becomes of the others. `foundation` is complete before `workload`
+    begins: no pod may start before the policy that denies it everything is there.
+    """
+
+    stop: tuple[Step, ...] = ()
+    foundation: tuple[Step, ...] = ()
+    workload: tuple[Step, ...] = ()
+    prune: tuple[Step, ...] = ()
+    foreign: tuple[Live, ...] = field(default=())  # in the way, and somebody else's
+
+    def __bool__(self) -> bool:
+        return bool(self.stop or self.foundation or self.workload or self.prune)
+
+
+def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Decision:
+    """The writes that bring the children to what the deployment asks for; none when they agree.
+
+    `settled` is keyed by the uid of a child. A spec that can't be carried out changes nothing, except that a
+    kill switch stops whatever is there.
+    """
+    stop = _stop(case, cluster)
+    if isinstance(case.verdict, SpecError):
+        return Decision(stop=stop)
+    wanted = _wanted(case, case.verdict)
+    due, foreign = _due(case.owner, wanted, cluster, settled)
+    stopping = {step.ref for step in stop}
+    due = [step for step in due if step.ref not in stopping]
+    return Decision(
+        stop=stop,
+        foundation=tuple(step for step in due if step.ref.kind != WORKLOAD),
+        workload=tuple(step for step in due if step.ref.kind == WORKLOAD),
+        prune=tuple(step for step in _prune(case.owner, wanted, cluster) if step.ref not in stopping),
+        foreign=tuple(foreign),
+    )
+
+
+def ref_of(manifest: Manifest) -> Ref:
+    """What a manifest names."""
+    metadata = manifest["metadata"]
+    return Ref(kind=manifest["kind"], namespace=metadata["namespace"], name=metadata["name"])
+
+
+def is_ours(live: Live, owner: Owner) -> bool:
+    """Whether the operator may change it for `owner`: controlled by it, or by nobody and labelled as its child
+    (somebody took the owner reference off by hand)."""
+    if live.controller is not None:
+        return live.controlled_by(owner.uid)
+    ours = {names.DEPLOYMENT_LABEL: owner.name, names.NAME_LABEL: APP}
+    return ours.items() <= live.labels.items()
+
+
+def _wanted(case: Case, accepted: Accepted) -> list[Manifest]:
+    site = Site(operator_namespace=case.operator_namespace, image=accepted.image, stopped=case.engaged is not None)
+    return desired(case.owner, accepted.sized, site)
+
+
+def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:
+    """Clients first, then the pods. Works on what is there, so that no error of the spec is in its way."""
+    if case.engaged is None:
+        return ()
+    allow = cluster.child("NetworkPolicy", names.child_name(case.owner.name, names.ALLOW_SUFFIX))
+    workload = cluster.child(WORKLOAD, names.child_name(case.owner.name))
+    steps: list[Step] = []
+    if allow is not None and is_ours(allow, case.owner):
+        steps.append(Delete(allow))
+    if workload is not None and is_ours(workload, case.owner) and workload.body["spec"].get("replicas") != 0:
+        steps.append(_at_zero(workload))
+    return tuple(steps)
+
+
+def _at_zero(workload: Live) -> Replace:
+    """The StatefulSet as it is, at no replicas."""
+    identity = {"apiVersion": "apps/v1", "kind": workload.ref.kind}
+    metadata: dict[str, Any] = {**workload.metadata}
+    body = {
+        **identity,
+        **workload.body,
+        "metadata": metadata,
+        "spec": {**workload.body["spec"], "replicas": 0},
+    }
+    return Replace(manifest=body, desired=body)
+
+
+def _due(
+    owner: Owner, wanted: Iterable[Manifest], cluster: Cluster, settled: Mapping[str, Settled]
+) -> tuple[list[Step], list[Live]]:
+    steps: list[Step] = []
+    foreign: list[Live] = []
+    for manifest in wanted:
+        ref = ref_of(manifest)
+        live = cluster.child(ref.kind, ref.name)
+        if live is None:
+            steps.append(Create(manifest))
+        elif not is_ours(live, owner):
+            foreign.append(live)
+        elif not matches(manifest, live, settled.get(live.uid)):
+            steps.append(Replace(manifest=updated(manifest, live), desired=manifest))
+    return steps, foreign
+
+
+def _prune(owner: Owner, wanted: Sequence[Manifest], cluster: Cluster) -> list[Step]:
+    """Children of ours that the spec no longer asks for."""
+    kept = {ref_of(manifest) for manifest in wanted}
+    return [Delete(live) for live in cluster.children if live.ref not in kept and live.controlled_by(owner.uid)]

@@ -1,0 +1,121 @@
+"""Text-generation-inference 3.3.7: from a plan to its environment, probes and folders.
+
+The file and line references are to the TGI repository at tag v3.3.7.
+"""
+
+import math
+from typing import Final
+
+from meditron_operator.core.catalog.quantization import Quantization
+from meditron_operator.core.engines.base import HttpProbe, Launch, Scratch, Sized
+from meditron_operator.core.sizing import KvCacheDtype, Plan
+from meditron_operator.core.sizing.memory import checkpoint_bytes
+
+NAME: Final = "tgi"
+PORT: Final = 8080  # the image's 80 needs a privilege
+MODEL_MOUNT: Final = "/model"
+GIB: Final = 2**30
+
+READ_BYTES_PER_SECOND: Final = 400_000_000  # TGI maps its files; from a cold page cache 0.4 GB/s was measured
+LOAD_SECONDS: Final = 600  # never less: NCCL, kernels, warm-up and CUDA graphs come on top of reading
+PROBE_PERIOD_SECONDS: Final = 10
+
+# The shards answer /health between two steps only (server.py Prefill and Decode block the loop), so a probe
+# has to outlast the longest prefill; and one slow answer must not take a loaded model away.
+READINESS: Final = HttpProbe(path="/health", period_seconds=5, timeout_seconds=15, failure_threshold=3)
+LIVENESS: Final = HttpProbe(path="/health", period_seconds=30, timeout_seconds=60, failure_threshold=5)
+
+# On SIGTERM the launcher waits for the router up to its own limit, then ends the shards (launcher main.rs:2015).
+TERMINATION_MARGIN_SECONDS: Final = 15
+
+OUT_BYTES: Final = GIB
+
+# A request holds its permit for its whole life; twice the planned streams may wait, the rest get 429 at once.
+QUEUE_FACTOR: Final = 2
+MIN_CONCURRENT_REQUESTS: Final = 4
+
+
+def launch(sized: Sized) -> Launch:
+    """How to run one replica of `sized`."""
+    budget = startup_budget_seconds(sized)
+    grace = sized.spec.shutdown.grace_seconds
+    return Launch(
+        container=NAME,
+        port=PORT,
+        environment=_environment(sized),
+        model_mount=MODEL_MOUNT,
+        scratch=_scratch(sized.plan),
+        shared_memory_path="/dev/shm",  # noqa: S108 - NCCL's fallback when the cards can't reach each other
+        startup=HttpProbe(
+            path="/health",
+            period_seconds=PROBE_PERIOD_SECONDS,
+            timeout_seconds=5,
+            failure_threshold=math.ceil(budget / PROBE_PERIOD_SECONDS),
+        ),
+        readiness=READINESS,
+        liveness=LIVENESS,
+        startup_budget_seconds=budget,
+        termination_grace_seconds=grace + TERMINATION_MARGIN_SECONDS,
+    )
+
+
+def startup_budget_seconds(sized: Sized) -> int:
+    """Seconds that a replica may take to load before it counts as failed."""
+    checkpoint = checkpoint_bytes(sized.model, sized.spec.model.quantization)
+    return LOAD_SECONDS + math.ceil(checkpoint / READ_BYTES_PER_SECOND)
+
+
+def _scratch(plan: Plan) -> tuple[Scratch, ...]:
+    """The writable folders; together they may hold what the plan asks the node for."""
+    return (
+        # sockets of the shards, torch, compiled kernels
+        Scratch(name="tmp", path="/tmp", limit_bytes=plan.ephemeral_storage_bytes - OUT_BYTES),  # noqa: S108
+        # the router saves the tokenizer into its working directory (server.rs:1456)
+        Scratch(name="out", path="/usr/src/out", limit_bytes=OUT_BYTES),
+    )
+
+
+def _environment(sized: Sized) -> tuple[tuple[str, str], ...]:
+    """Sorted, so that equal input gives byte-equal manifests."""
+    return tuple(sorted({**_model(sized), **_limits(sized), **_privacy(sized), **sized.spec.engine.extra_env}.items()))
+
+
+def _model(sized: Sized) -> dict[str, str]:
+    model, plan = sized.spec.model, sized.plan
+    source = model.source.persistent_volume_claim or model.source.image
+    assert source is not None  # noqa: S101 - the spec holds exactly one
+    environment = {
+        "MODEL_ID": f"{MODEL_MOUNT}/{source.path}".rstrip("/"),
+        "NUM_SHARD": str(plan.gpus_per_replica),
+        "PORT": str(PORT),
+        "HOME": "/tmp",  # noqa: S108 - a non-root user has no home in the image
+        "HF_HOME": "/tmp/huggingface",  # noqa: S108
+        "TRITON_CACHE_DIR": "/tmp/triton",  # noqa: S108
+        "GRACEFUL_TERMINATION_TIMEOUT": str(sized.spec.shutdown.grace_seconds),
+    }
+    if model.quantization is not Quantization.NONE:
+        environment["QUANTIZE"] = model.quantization.value
+    if plan.dtype is not None:  # with gptq or awq DTYPE aborts the shard (cli.py:110)
+        environment["DTYPE"] = plan.dtype.value
+    if model.kv_cache_dtype is not KvCacheDtype.AUTO:
+        environment["KV_CACHE_DTYPE"] = model.kv_cache_dtype.value
+    return environment
+
+
+def _limits(sized: Sized) -> dict[str, str]:
+    """Input, total and prefill always together: TGI subtracts one from the other unsigned (grpc_client.rs:109)."""
+    model, plan = sized.spec.model, sized.plan
+    return {
+        "MAX_INPUT_TOKENS": str(model.context_tokens - 1),
+        "MAX_TOTAL_TOKENS": str(model.context_tokens),
+        "MAX_BATCH_PREFILL_TOKENS": str(plan.max_batch_prefill_tokens),
+        "MAX_CONCURRENT_REQUESTS": str(max(MIN_CONCURRENT_REQUESTS, QUEUE_FACTOR * model.concurrency)),
+        "CUDA_MEMORY_FRACTION": f"{plan.memory_fraction:g}",
+        "TGI_WIGGLE_ROOM": f"{plan.wiggle_room:g}",
+    }
+
+
+def _privacy(sized: Sized) -> dict[str, str]:
+    telemetry = {"USAGE_STATS": "off", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if sized.spec.offline else {}
+    return telemetry | offline

@@ -1,0 +1,128 @@
+"""Pods and nodes, cut down to what a decision needs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from meditron_operator import names
+from meditron_operator.core.catalog.gpus import GPUS
+from meditron_operator.core.live import Live, Ref
+
+GPU_RESOURCES: Final = frozenset(gpu.resource_name for gpu in GPUS.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a container is not running: Kubernetes' own reason and the container's last words."""
+
+    reason: str
+    message: str
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """One pod: where it is, what it holds, how it fares."""
+
+    ref: Ref
+    uid: str
+    deployment: str | None
+    node: str | None
+    gpus: Mapping[str, int]  # by resource name
+    finished: bool
+    deleting: bool
+    created: str
+    ready: bool
+    unschedulable: str | None  # the scheduler's message
+    trouble: Trouble | None
+    restarts: int
+
+    @property
+    def holds_gpus(self) -> bool:
+        """Whether its GPUs are taken: from binding until it is finished or gone."""
+        return bool(self.node) and not self.finished and bool(self.gpus)
+
+    @classmethod
+    def of(cls, obj: Mapping[str, Any]) -> Self:
+        """Of a Pod in wire form."""
+        meta, spec, status = obj["metadata"], obj["spec"], obj.get("status", {})
+        conditions = {item["type"]: item for item in status.get("conditions", ())}
+        scheduled = conditions.get("PodScheduled", {})
+        containers = status.get("containerStatuses", ())
+        return cls(
+            ref=Ref(kind="Pod", namespace=meta["namespace"], name=meta["name"]),
+            uid=meta["uid"],
+            deployment=meta.get("labels", {}).get(names.DEPLOYMENT_LABEL),
+            node=spec.get("nodeName"),
+            gpus=_requested_gpus(spec),
+            finished=status.get("phase") in ("Succeeded", "Failed"),
+            deleting="deletionTimestamp" in meta,
+            created=meta["creationTimestamp"],
+            ready=conditions.get("Ready", {}).get("status") == "True",
+            unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
+            trouble=next((trouble for trouble in map(_trouble, containers) if trouble), None),
+            restarts=sum(container.get("restartCount", 0) for container in containers),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One node: what it is labelled with and how many GPUs it can give."""
+
+    name: str
+    labels: Mapping[str, str]
+    gpus: Mapping[str, int]  # allocatable, by resource name
+    schedulable: bool
+
+    @classmethod
+    def of(cls, obj: Mapping[str, Any]) -> Self:
+        """Of a Node in wire form."""
+        allocatable = obj.get("status", {}).get("allocatable", {})
+        return cls(
+            name=obj["metadata"]["name"],
+            labels=obj["metadata"].get("labels", {}),
+            gpus={resource: int(allocatable[resource]) for resource in sorted(GPU_RESOURCES & allocatable.keys())},
+            schedulable=not obj["spec"].get("unschedulable", False),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Everything seen in the cluster that concerns one deployment."""
+
+    children: tuple[Live, ...] = ()  # controlled by the deployment, labelled as its own, or in the place of a child
+    policies: tuple[Live, ...] = ()  # NetworkPolicies of the namespace that belong to no deployment
+    pods: tuple[Pod, ...] = ()  # with the deployment's label
+    nodes: tuple[Node, ...] = ()
+    gpu_pods: tuple[Pod, ...] = ()  # everybody's pods that ask for GPUs
+
+    def child(self, kind: str, name: str) -> Live | None:
+        """The child of that kind and name, whoever controls it."""
+        return next((child for child in self.children if (child.ref.kind, child.ref.name) == (kind, name)), None)
+
+
+def _requested_gpus(spec: Mapping[str, Any]) -> dict[str, int]:
+    requests: dict[str, int] = {}
+    for container in spec.get("containers", ()):
+        resources = container.get("resources", {})
+        for resource, amount in {**resources.get("limits", {}), **resources.get("requests", {})}.items():
+            if resource in GPU_RESOURCES:
+                requests[resource] = requests.get(resource, 0) + int(amount)
+    return requests
+
+
+def _trouble(container: Mapping[str, Any]) -> Trouble | None:
+    """What keeps a container from running, with the last exit if there was one."""
+    state, last = container.get("state", {}), container.get("lastState", {}).get("terminated")
+    ended = state.get("terminated") or last
+    if ended and not (container.get("ready") or "running" in state):
+        waiting = state.get("waiting", {}).get("reason")
+        reason = "OOMKilled" if ended.get("reason") == "OOMKilled" else waiting or ended.get("reason", "Error")
+        return Trouble(reason=reason, message=ended.get("message", "").strip(), exit_code=ended.get("exitCode"))
+    if "waiting" in state and state["waiting"].get("reason") not in (
+        None,
+        "ContainerCreating",
+        "PodInitializing",
+    ):
+        return Trouble(reason=state["waiting"]["reason"], message=state["waiting"].get("message", ""))
+    return None

@@ -1,0 +1,116 @@
+"""The decision: the smallest legal GPU count that fits, or every reason why none does."""
+
+from typing import Final
+
+from .advice import next_steps
+from .demand import Demand, launch_dtype
+from .fit import MEMORY_FRACTION, PROFILES, Fit, gib, measure, profile_applies, refusal
+from .host import host_needs
+from .result import DoesNotFit, Plan, Profile, Refusal, RefusalReason
+from .shards import legal_shard_counts, why_illegal
+from .support import can_shard, capability, unsupported
+
+MAX_GPUS_PER_NODE: Final = 8
+"""One replica is one pod on one node; the usual GPU servers have 8. Asked for by number, more is taken."""
+
+
+def plan(demand: Demand) -> Plan | DoesNotFit:
+    """Sizes one replica. Pure: the same demand gives the same answer, to the byte."""
+    decision = _decide(demand)
+    if isinstance(decision, Fit):
+        return _plan(demand, decision)
+    return DoesNotFit(refusals=decision, next_steps=next_steps(demand, _fit))
+
+
+def _fit(demand: Demand) -> Fit | None:
+    decision = _decide(demand)
+    return decision if isinstance(decision, Fit) else None
+
+
+def _decide(demand: Demand) -> Fit | tuple[Refusal, ...]:
+    refused = unsupported(demand) or _illegal_count(demand)
+    if refused:
+        return refused
+    tried: list[Fit] = []
+    for profile in Profile:
+        if not profile_applies(demand, profile):
+            continue
+        for count in _counts(demand):
+            fit = measure(demand, count, profile)
+            if fit.fits:
+                return fit
+            tried.append(fit)
+    return _refusals(demand, tried)
+
+
+def _counts(demand: Demand) -> tuple[int, ...]:
+    """GPU counts to try, ascending."""
+    if demand.gpus is not None:
+        return (demand.gpus,)
+    most = MAX_GPUS_PER_NODE if can_shard(demand.gpu) else 1
+    return tuple(n for n in legal_shard_counts(demand.model, demand.quantization) if n <= most)
+
+
+def _illegal_count(demand: Demand) -> tuple[Refusal, ...]:
+    """Refusals of a count that was asked for."""
+    if demand.gpus is None:
+        return ()
+    why = why_illegal(demand.model, demand.quantization, demand.gpus)
+    if why is not None:
+        reason = RefusalReason.ILLEGAL_SHARD_COUNT
+        message = f"{demand.model.name} {demand.quantization} cannot run on {demand.gpus} GPUs: {why}"
+    elif demand.gpus > 1 and not can_shard(demand.gpu):
+        reason = RefusalReason.NO_SHARDED_PATH
+        message = f"{capability(demand.gpu)} has no sharded path in TGI: one GPU only"
+    else:
+        return ()
+    return (Refusal(reason=reason, message=message, gpus=demand.gpus),)
+
+
+def _refusals(demand: Demand, tried: list[Fit]) -> tuple[Refusal, ...]:
+    """One refusal a count, for the profile that came nearest; nearest count first."""
+    nearest: dict[int, Fit] = {}
+    for fit in sorted(tried, key=lambda fit: fit.missing_bytes):
+        nearest.setdefault(fit.gpus, fit)
+    return tuple(refusal(demand, fit) for fit in nearest.values())
+
+
+def _plan(demand: Demand, fit: Fit) -> Plan:
+    host = host_needs(demand.model, demand.quantization, fit.gpus)
+    return Plan(
+        profile=fit.profile,
+        gpus_per_replica=fit.gpus,
+        bytes_per_gpu=fit.bytes_per_gpu,
+        kv_capacity_tokens=fit.capacity_tokens,
+        safe_tokens=fit.safe_tokens,
+        sequences_at_full_context=fit.safe_tokens // demand.context_tokens,
+        max_batch_prefill_tokens=fit.prefill_tokens,
+        memory_fraction=float(MEMORY_FRACTION),
+        wiggle_room=float(PROFILES[fit.profile].wiggle_room),
+        dtype=launch_dtype(demand),
+        host_memory_bytes=host.memory_bytes,
+        shm_bytes=host.shm_bytes,
+        ephemeral_storage_bytes=host.ephemeral_storage_bytes,
+        cpus=host.cpus,
+        explanation=_explanation(demand, fit),
+    )
+
+
+def _explanation(demand: Demand, fit: Fit) -> str:
+    parts = fit.bytes_per_gpu
+    sequences = fit.safe_tokens // demand.context_tokens
+    line = (
+        f"{demand.model.name} {demand.quantization} on {fit.gpus} x {demand.gpu.name} ({fit.profile}), "
+        f"per GPU: weights {gib(parts.weights)} + KV cache {gib(parts.kv_cache)} "
+        f"+ activations {gib(parts.activations)} + runtime {gib(parts.runtime)} "
+        f"+ headroom {gib(parts.headroom)} = {gib(parts.total)}; "
+        f"{fit.capacity_tokens:,} tokens, {fit.safe_tokens:,} of them safe: "
+        f"{_plural(sequences, 'sequence')} of {demand.context_tokens:,} tokens at once"
+    )
+    if fit.profile is Profile.TIGHT:
+        line += "; headroom is small: the stress test must pass before this serves"
+    return line
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

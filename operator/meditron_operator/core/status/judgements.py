@@ -1,0 +1,165 @@
+"""One function for each condition: from a view to a statement."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from meditron_operator import names
+from meditron_operator.core.assess import Accepted
+from meditron_operator.core.compare import matches
+from meditron_operator.core.decide import is_ours
+from meditron_operator.core.live import Live
+from meditron_operator.core.render.meta import labels
+from meditron_operator.core.render.network import deny
+from meditron_operator.core.selectors import selects
+from meditron_operator.core.status.condition import Condition, Truth, Type
+from meditron_operator.core.status.scheduling import scheduled
+from meditron_operator.core.status.view import View
+
+Judgement = Callable[[View], Condition]
+
+_TROUBLE_REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "OOMKilled": "OutOfMemory",
+        "CrashLoopBackOff": "CrashLoop",
+        "ImagePullBackOff": "ImagePullFailed",
+        "ErrImagePull": "ImagePullFailed",
+        "InvalidImageName": "ImagePullFailed",
+        "CreateContainerConfigError": "ContainerRefused",
+        "CreateContainerError": "ContainerRefused",
+    }
+)
+
+
+def accepted(view: View) -> Condition:
+    """Whether the spec can be carried out."""
+    verdict = view.case.verdict
+    if isinstance(verdict, Accepted):
+        note = "" if verdict.sized.spec.engine.run_as_non_root else "; the engine runs as root, as asked"
+        return Condition(Type.ACCEPTED, Truth.TRUE, "Valid", verdict.sized.plan.explanation + note)
+    return Condition(Type.ACCEPTED, Truth.FALSE, verdict.reason, verdict.message)
+
+
+def available(view: View) -> Condition:
+    """Whether at least one replica answers clients."""
+    ready, wanted = view.ready_replicas, view.wanted_replicas
+    if view.case.engaged is not None:
+        return Condition(Type.AVAILABLE, Truth.FALSE, "Stopped", "the kill switch is engaged")
+    if ready:
+        return Condition(Type.AVAILABLE, Truth.TRUE, "Serving", f"{ready} of {wanted} replicas are ready")
+    if view.accepted is None and view.workload is None:
+        return Condition(Type.AVAILABLE, Truth.FALSE, "NotAccepted", "nothing was deployed: see Accepted")
+    if wanted == 0:
+        return Condition(Type.AVAILABLE, Truth.FALSE, "ScaledToZero", "replicas is 0")
+    return _not_ready(view)
+
+
+def _not_ready(view: View) -> Condition:
+    for pod in view.pods:
+        if pod.trouble is not None:
+            reason = _TROUBLE_REASONS.get(pod.trouble.reason, "CrashLoop")
+            code = f" with exit code {pod.trouble.exit_code}" if pod.trouble.exit_code is not None else ""
+            words = f": {pod.trouble.message}" if pod.trouble.message else ""
+            message = f"{pod.ref.name}: {pod.trouble.reason}{code} after {pod.restarts} restarts{words}"
+            return Condition(Type.AVAILABLE, Truth.FALSE, reason, message)
+    where = scheduled(view)
+    if where.status is not Truth.TRUE:
+        return Condition(Type.AVAILABLE, Truth.FALSE, where.reason, where.message)
+    budget = f" may take {view.launch.startup_budget_seconds} s" if view.launch else ""
+    since = min((pod.created for pod in view.pods), default="")
+    return Condition(Type.AVAILABLE, Truth.FALSE, "Loading", f"loading since {since};{budget or ' no budget is known'}")
+
+
+def progressing(view: View) -> Condition:
+    """Whether the children are on their way to what the spec asks for."""
+    if view.foreign:
+        return Condition(Type.PROGRESSING, Truth.FALSE, "NotOurs", "; ".join(map(_in_the_way, view.foreign)))
+    if view.failures:
+        return Condition(Type.PROGRESSING, Truth.FALSE, "WriteRefused", "; ".join(view.failures))
+    if view.workload is None:
+        why = "NotAccepted" if view.accepted is None else "Creating"
+        return Condition(
+            Type.PROGRESSING, Truth.FALSE if why == "NotAccepted" else Truth.TRUE, why, "no StatefulSet yet"
+        )
+    status, wanted = view.workload.status, view.workload.body["spec"]["replicas"]
+    current = status.get("observedGeneration", 0) >= view.workload.generation
+    updated = status.get("updatedReplicas", status.get("replicas", 0)) if current else 0
+    if not current or updated < wanted or status.get("replicas", 0) != wanted:
+        return Condition(
+            Type.PROGRESSING,
+            Truth.TRUE,
+            "RollingOut",
+            f"{updated} of {wanted} replicas run the current template",
+        )
+    return Condition(Type.PROGRESSING, Truth.FALSE, "Complete", f"all {wanted} replicas run the current template")
+
+
+def _in_the_way(live: Live) -> str:
+    holder = live.controller
+    by = f"controlled by {holder['kind']} {holder['name']}" if holder else "not controlled by this deployment"
+    return f"{live.ref} exists and is {by}: delete it or rename this deployment"
+
+
+def isolated(view: View) -> Condition:
+    """Whether the policies that shut the model in are there; that the network plugin enforces them is not
+    known until something probes it."""
+    owner = view.case.owner
+    denies = names.child_name(owner.name, names.DENY_SUFFIX)
+    live = view.cluster.child("NetworkPolicy", denies)
+    if live is None or not matches(deny(owner), live, None):
+        return Condition(Type.ISOLATED, Truth.FALSE, "PolicyMissing", f"NetworkPolicy {denies} is not in place")
+    opened = [policy for policy in (*view.cluster.policies, *view.cluster.children) if _opens(policy, view)]
+    if opened:
+        who = ", ".join(sorted(policy.ref.name for policy in opened))
+        message = f"NetworkPolicy {who} also selects these pods and adds to who may connect: remove it"
+        return Condition(Type.ISOLATED, Truth.FALSE, "ForeignPolicy", message)
+    return Condition(
+        Type.ISOLATED,
+        Truth.UNKNOWN,
+        "Unverified",
+        "the policies are in place; that the cluster's network plugin enforces them has not been probed",
+    )
+
+
+def _opens(policy: Live, view: View) -> bool:
+    """Whether it is a policy that the operator didn't make and that allows traffic to or from these pods."""
+    owner = view.case.owner
+    if policy.ref.kind != "NetworkPolicy" or (policy.ref.name in _own_policies(owner.name) and is_ours(policy, owner)):
+        return False
+    spec = policy.body["spec"]
+    return selects(spec.get("podSelector", {}), labels(owner.name)) and bool(spec.get("ingress") or spec.get("egress"))
+
+
+def _own_policies(deployment: str) -> set[str]:
+    suffixes = (names.DENY_SUFFIX, names.ALLOW_SUFFIX, names.OPERATE_SUFFIX)
+    return {names.child_name(deployment, suffix) for suffix in suffixes}
+
+
+def stopped(view: View) -> Condition:
+    """The kill switch's true state: never more than was seen."""
+    engaged = view.case.engaged
+    if engaged is None:
+        return Condition(Type.STOPPED, Truth.FALSE, "NotEngaged", "no kill switch is engaged")
+    why = f" ({engaged.mode}: {engaged.reason})" if engaged.reason else f" ({engaged.mode})"
+    left = _still_there(view)
+    if left:
+        return Condition(Type.STOPPED, Truth.FALSE, "Engaging", f"still there: {', '.join(left)}{why}")
+    return Condition(
+        Type.STOPPED,
+        Truth.TRUE,
+        "EngagedUnverified",
+        f"no pod is left and no client may connect; not probed from outside{why}",
+    )
+
+
+def _still_there(view: View) -> list[str]:
+    left = [f"pod {pod.ref.name}" for pod in view.pods if not pod.finished]
+    policy = view.cluster.child("NetworkPolicy", names.child_name(view.case.owner.name, names.ALLOW_SUFFIX))
+    if policy is not None:
+        left.insert(0, str(policy.ref))
+    if view.workload is not None and view.workload.body["spec"].get("replicas") != 0:
+        left.append(f"{view.workload.ref} at {view.workload.body['spec'].get('replicas')} replicas")
+    return left
+
+
+JUDGEMENTS: Final[tuple[Judgement, ...]] = (accepted, scheduled, available, progressing, isolated, stopped)

@@ -1,0 +1,115 @@
+"""The whole status object, the phase for the printer column, and what changed since the last one."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from meditron_operator import names
+from meditron_operator.core.status.condition import Condition, Truth, Type
+from meditron_operator.core.status.judgements import JUDGEMENTS
+from meditron_operator.core.status.view import View
+
+_BROKEN: Final = frozenset({"CrashLoop", "OutOfMemory", "ImagePullFailed", "ContainerRefused"})
+_HELD_UP: Final = frozenset({"NotOurs", "WriteRefused"})
+
+Conditions = Mapping[Type, Condition]
+
+
+def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """The status to show. `previous` is the stored one: a condition that keeps its status keeps its time.
+
+    `now` is RFC 3339 in UTC; it is used only where something changed, so equal views give equal statuses.
+    """
+    conditions = {condition.type: condition for condition in (judge(view) for judge in JUDGEMENTS)}
+    phase, why = _phase(view, conditions)
+    times = {item["type"]: item for item in previous.get("conditions", ())}
+    return {
+        "observedGeneration": view.case.generation,
+        "phase": phase,
+        "reason": why.reason,
+        "replicas": len(view.pods),
+        "readyReplicas": view.ready_replicas,
+        "desiredReplicas": view.wanted_replicas,
+        "ready": f"{view.ready_replicas}/{view.wanted_replicas}",
+        "selector": f"{names.DEPLOYMENT_LABEL}={view.case.owner.name}",
+        **_deployed(view),
+        "conditions": [_dated(condition, view, times, now) for condition in conditions.values()],
+    }
+
+
+def condition_changes(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The conditions of `status` whose status or reason differs from `previous`, for Events.
+
+    The first statement about something is news only when it says more than that nothing has happened yet.
+    """
+    before = {item["type"]: (item["status"], item["reason"]) for item in previous.get("conditions", ())}
+    for item in status["conditions"]:
+        known = before.get(item["type"])
+        first = known is None and item["reason"] in _UNEVENTFUL
+        if not first and known != (item["status"], item["reason"]):
+            yield item
+
+
+_UNEVENTFUL: Final = frozenset({"NotEngaged", "NotAccepted", "PodsMissing", "Creating", "RollingOut", "Unverified"})
+
+
+def _deployed(view: View) -> dict[str, Any]:
+    """What only an accepted spec has: the address and the plan."""
+    if view.accepted is None or view.launch is None:
+        return {}
+    sized, owner = view.accepted.sized, view.case.owner
+    plan, gpu = sized.plan, sized.spec.gpu.type
+    return {
+        "endpoint": f"http://{names.child_name(owner.name)}.{owner.namespace}.svc:{view.launch.port}",
+        "plan": {
+            "summary": f"{plan.gpus_per_replica}x{gpu}",
+            "gpuType": gpu,
+            "gpusPerReplica": plan.gpus_per_replica,
+            "profile": str(plan.profile),
+            "bytesPerGPU": {_camel(name): size for name, size in asdict(plan.bytes_per_gpu).items()},
+            "kvCapacityTokens": plan.kv_capacity_tokens,
+            "safeTokens": plan.safe_tokens,
+            "sequencesAtFullContext": plan.sequences_at_full_context,
+            "explanation": plan.explanation,
+        },
+        "engine": {"name": sized.spec.engine.name, "image": view.accepted.image},
+    }
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(map(str.capitalize, tail))
+
+
+def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
+    """The word for the printer column and the condition that explains it; the first that applies."""
+    stopped, accepted, scheduled = (conditions[type_] for type_ in (Type.STOPPED, Type.ACCEPTED, Type.SCHEDULED))
+    available, progressing = conditions[Type.AVAILABLE], conditions[Type.PROGRESSING]
+    engaged, unplaced = view.case.engaged is not None, scheduled.status is Truth.FALSE
+    candidates = (
+        ("Stopped", stopped, engaged and stopped.status is Truth.TRUE),
+        ("Stopping", stopped, engaged),
+        ("Invalid", accepted, accepted.status is Truth.FALSE),
+        ("Degraded", progressing, progressing.reason in _HELD_UP),
+        ("Degraded", available, available.reason in _BROKEN),
+        ("Pending", scheduled, scheduled.reason == "PodsMissing"),
+        ("WaitingForGPU", scheduled, unplaced),
+        ("Idle", available, available.reason == "ScaledToZero"),
+        ("Loading", available, view.ready_replicas < view.wanted_replicas),
+        ("RollingOut", progressing, progressing.status is Truth.TRUE),
+        ("Ready", available, True),
+    )
+    return next((phase, why) for phase, why, applies in candidates if applies)
+
+
+def _dated(condition: Condition, view: View, times: Mapping[str, Mapping[str, Any]], now: str) -> dict[str, Any]:
+    before = times.get(condition.type)
+    same = before is not None and before["status"] == condition.status
+    return {
+        "type": str(condition.type),
+        "status": str(condition.status),
+        "reason": condition.reason,
+        "message": condition.message,
+        "observedGeneration": view.case.generation,
+        "lastTransitionTime": before["lastTransitionTime"] if same and before else now,
+    }

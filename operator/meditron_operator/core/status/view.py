@@ -1,0 +1,58 @@
+"""Everything that the conditions are judged from, gathered in one value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from meditron_operator import names
+from meditron_operator.core.assess import Accepted
+from meditron_operator.core.decide import WORKLOAD, Case, is_ours
+from meditron_operator.core.engines import ENGINES
+from meditron_operator.core.engines.base import Launch, Sized
+from meditron_operator.core.live import Live
+from meditron_operator.core.observed import Cluster, Pod
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One deployment after a pass: what it asks for, what is there, what went wrong."""
+
+    case: Case
+    cluster: Cluster
+    foreign: Sequence[Live] = ()  # objects of somebody else that stand where a child should
+    failures: Sequence[str] = ()  # one line for each step that the API server refused
+
+    @property
+    def accepted(self) -> Accepted | None:
+        return self.case.verdict if isinstance(self.case.verdict, Accepted) else None
+
+    @property
+    def sized(self) -> Sized | None:
+        return self.accepted.sized if self.accepted else None
+
+    @cached_property
+    def launch(self) -> Launch | None:
+        return ENGINES[self.sized.spec.engine.name](self.sized) if self.sized else None
+
+    @cached_property
+    def workload(self) -> Live | None:
+        """The StatefulSet, if it is ours."""
+        live = self.cluster.child(WORKLOAD, names.child_name(self.case.owner.name))
+        return live if live is not None and is_ours(live, self.case.owner) else None
+
+    @property
+    def pods(self) -> tuple[Pod, ...]:
+        return self.cluster.pods
+
+    @property
+    def wanted_replicas(self) -> int:
+        """Replicas that should run now: none while stopped, else what the StatefulSet or the spec asks for."""
+        if self.case.engaged is not None:
+            return 0
+        if self.sized is not None:
+            return self.sized.spec.replicas
+        return int(self.workload.body["spec"].get("replicas", 0)) if self.workload else 0
+
+    @property
+    def ready_replicas(self) -> int:
+        return sum(1 for pod in self.pods if pod.ready and not pod.deleting)

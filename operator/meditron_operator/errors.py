@@ -1,0 +1,25 @@
+"""Errors of the API server in the five kinds that the operator tells apart."""
+
+
+class ApiError(Exception):
+    """The API server answered with an error, or didn't answer; `str()` is one line for people."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class NotFoundError(ApiError):
+    """404: it is not, or no longer, there."""
+
+
+class ConflictError(ApiError):
+    """409: it exists already, or changed since it was read."""
+
+
+class RefusedError(ApiError):
+    """400, 403 or 422: the same request will be refused again until somebody changes something."""
+
+
+class UnavailableError(ApiError):
+    """429, 5xx, a time-out or no connection: worth another try later."""

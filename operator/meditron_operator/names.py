@@ -1,0 +1,42 @@
+"""Names that users and other programs rely on: stable once they are in a release."""
+
+import hashlib
+from typing import Final
+
+GROUP: Final = "meditron.ai"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "MeditronDeployment"
+PLURAL: Final = "meditrondeployments"
+
+FIELD_MANAGER: Final = "meditron-operator"
+OPERATOR_NAME: Final = "meditron-operator"
+
+KILL_SWITCH: Final = f"{GROUP}/kill-switch"
+KILL_REASON: Final = f"{GROUP}/kill-reason"
+
+DEPLOYMENT_LABEL: Final = f"{GROUP}/deployment"
+NAME_LABEL: Final = "app.kubernetes.io/name"
+
+# A StatefulSet's name plus "-" and a 10-character hash becomes a label value of at most 63 characters.
+MAX_STATEFULSET_NAME: Final = 52
+MAX_LABEL: Final = 63
+
+DENY_SUFFIX: Final = "-deny"
+ALLOW_SUFFIX: Final = "-allow"
+OPERATE_SUFFIX: Final = "-operate"
+HEADLESS_SUFFIX: Final = "-pods"
+
+
+def child_name(deployment: str, suffix: str = "") -> str:
+    """Name of a child: the deployment's name plus a fixed suffix.
+
+    A name that would be too long is cut and ends in a hash of the whole, so that two deployments which
+    share a long beginning never share a child. The limit leaves room for every suffix and for the
+    StatefulSet controller's revision hash.
+    """
+    longest = MAX_STATEFULSET_NAME
+    if len(deployment) > longest:
+        digest = hashlib.sha256(deployment.encode()).hexdigest()[:8]
+        deployment = f"{deployment[: longest - 9].rstrip('-')}-{digest}"
+    return deployment + suffix

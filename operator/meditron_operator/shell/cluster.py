@@ -1,0 +1,204 @@
+"""The only module that talks to the API server."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+import aiohttp
+
+from meditron_operator import names
+from meditron_operator.core.live import Ref
+from meditron_operator.core.render.meta import Manifest
+from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError, UnavailableError
+from meditron_operator.shell.session import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Where the objects of one kind are on the API server."""
+
+    kind: str
+    api_version: str
+    plural: str
+
+    def path(self, namespace: str = "", name: str = "") -> str:
+        """URL path of an object, or of the collection when `name` is empty."""
+        root = "/api/" if "/" not in self.api_version else "/apis/"
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"{root}{self.api_version}{scope}/{self.plural}" + (f"/{name}" if name else "")
+
+
+DEPLOYMENTS: Final = Resource(names.KIND, names.API_VERSION, names.PLURAL)
+PODS: Final = Resource("Pod", "v1", "pods")
+NODES: Final = Resource("Node", "v1", "nodes")
+EVENTS: Final = Resource("Event", "v1", "events")
+NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
+
+CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
+    {
+        resource.kind: resource
+        for resource in (
+            Resource("StatefulSet", "apps/v1", "statefulsets"),
+            Resource("Service", "v1", "services"),
+            Resource("ServiceAccount", "v1", "serviceaccounts"),
+            NETWORK_POLICIES,
+            Resource("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+        )
+    }
+)
+
+_APPLY_YAML: Final = "application/apply-patch+yaml"
+_MAX_LINE_BYTES: Final = 8 * 2**20  # one watch event is one line; etcd's limit for an object is 1.5 MiB
+
+
+class Cluster:
+    """Typed verbs over one session. Every method raises the errors of `meditron_operator.errors` only."""
+
+    def __init__(self, connection: Connection, request_timeout_seconds: float) -> None:
+        self._http = connection.http
+        self._server = connection.server
+        self._timeout = aiohttp.ClientTimeout(total=request_timeout_seconds)
+
+    async def get(self, ref: Ref) -> Manifest:
+        """One child as it is now, past every cache."""
+        return await self._request("GET", CHILDREN[ref.kind].path(ref.namespace, ref.name))
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """POST; ConflictError when an object of that name is there."""
+        meta = manifest["metadata"]
+        path = CHILDREN[manifest["kind"]].path(meta["namespace"])
+        return await self._request("POST", path, body=manifest, params=_MANAGED)
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        """PUT of a whole object with its resourceVersion; ConflictError when it changed meanwhile."""
+        meta = manifest["metadata"]
+        path = CHILDREN[manifest["kind"]].path(meta["namespace"], meta["name"])
+        return await self._request("PUT", path, body=manifest, params=_MANAGED)
+
+    async def delete(self, ref: Ref, *, uid: str, resource_version: str) -> None:
+        """DELETE of exactly the object that was looked at; ConflictError when it is another one by now."""
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+        }
+        await self._request("DELETE", CHILDREN[ref.kind].path(ref.namespace, ref.name), body=body)
+
+    async def apply_status(self, ref: Ref, uid: str, status: Mapping[str, Any]) -> Manifest:
+        """Server-side apply of our part of the status; the uid keeps it off a namesake made meanwhile."""
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": names.KIND,
+            "metadata": {"name": ref.name, "namespace": ref.namespace, "uid": uid},
+            "status": status,
+        }
+        path = DEPLOYMENTS.path(ref.namespace, ref.name) + "/status"
+        return await self._request("PATCH", path, body=body, params=_MANAGED | {"force": "true"}, content=_APPLY_YAML)
+
+    async def create_event(self, event: Manifest) -> None:
+        """POST an Event. Its name is deterministic, so one that was already posted is not an error."""
+        try:
+            await self._request("POST", EVENTS.path(event["metadata"]["namespace"]), body=event)
+        except ConflictError:
+            return
+
+    async def list(self, resource: Resource, selector: str) -> tuple[list[Manifest], str]:
+        """All objects of a kind, and the resourceVersion to watch from."""
+        answer = await self._request("GET", resource.path(), params=_selected(selector))
+        return answer.get("items") or [], answer["metadata"]["resourceVersion"]
+
+    async def watch(
+        self, resource: Resource, selector: str, since: str, silence_seconds: float
+    ) -> AsyncIterator[tuple[str, Manifest]]:
+        """Events after `since` until the server ends the stream; UnavailableError after `silence_seconds`
+        without even a bookmark."""
+        params = _selected(selector) | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": since,
+        }
+        timeout = aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds)
+        try:
+            async with self._http.get(self._server + resource.path(), params=params, timeout=timeout) as response:
+                await _raise_for_status(response)
+                async for line in _lines(response.content):
+                    event = json.loads(line)
+                    yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise UnavailableError(f"watch of {resource.plural} broke: {_words(error)}") from error
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        content: str = "application/json",
+    ) -> Manifest:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {} if data is None else {"Content-Type": content}
+        try:
+            async with self._http.request(
+                method, self._server + path, data=data, params=params, headers=headers, timeout=self._timeout
+            ) as response:
+                await _raise_for_status(response)
+                answer: Manifest = await response.json(content_type=None)
+                return answer
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise UnavailableError(f"{method} {path}: {_words(error)}") from error
+
+
+_MANAGED: Final[dict[str, str]] = {"fieldManager": names.FIELD_MANAGER}
+
+
+def _selected(selector: str) -> dict[str, str]:
+    return {"labelSelector": selector} if selector else {}
+
+
+def _words(error: BaseException) -> str:
+    """A time-out says nothing by itself."""
+    return str(error) or type(error).__name__
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Complete lines of any length up to the limit; aiohttp's own iterator refuses long ones."""
+    buffer = bytearray()
+    async for chunk in stream.iter_any():
+        buffer += chunk
+        *complete, rest = buffer.split(b"\n")
+        for line in complete:
+            if line:
+                yield bytes(line)
+        buffer = bytearray(rest)
+        if len(buffer) > _MAX_LINE_BYTES:
+            raise ValueError(f"an event of more than {_MAX_LINE_BYTES} bytes")
+
+
+async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
+    if response.status < 400:
+        return
+    text = await response.text()
+    try:
+        message = json.loads(text).get("message", text)
+    except ValueError:
+        message = text or response.reason or ""
+    _raise(response.status, str(message)[:1000], response.headers.get("Retry-After"))
+
+
+def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
+    if status in (404, 410):
+        raise NotFoundError(message)
+    if status == 409:
+        raise ConflictError(message)
+    if status in (400, 403, 405, 413, 422):
+        raise RefusedError(message)
+    if status == 401:
+        raise UnavailableError(f"the API server doesn't know us: {message}")
+    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    if status == 429 or status >= 500:
+        raise UnavailableError(message, retry_after=seconds)
+    raise ApiError(f"unexpected status {status}: {message}")

@@ -1,0 +1,59 @@
+"""The liveness endpoint: is every watch alive, and does work get done?"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+WATCH_LIMIT_SECONDS: Final = 180.0  # bookmarks come each minute; three missed ones are no accident
+WORK_LIMIT_SECONDS: Final = 300.0  # several request time-outs with their retries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """Ages in seconds, None for never."""
+
+    uptime: float
+    watches: Mapping[str, float | None]
+    last_success: float | None
+    oldest_waiting: float | None
+    waiting: int
+
+    def complaints(self) -> list[str]:
+        """What is wrong, one line each; empty when all is well."""
+        found = [
+            f"watch of {name}: nothing heard for {age:.0f} s"
+            for name, heard in self.watches.items()
+            if (age := self.uptime if heard is None else heard) > WATCH_LIMIT_SECONDS
+        ]
+        idle = self.uptime if self.last_success is None else self.last_success
+        if self.oldest_waiting is not None and min(self.oldest_waiting, idle) > WORK_LIMIT_SECONDS:
+            found.append(f"{self.waiting} deployments wait, no pass succeeded for {idle:.0f} s")
+        return found
+
+
+async def serve(host: str, port: int, vitals: Callable[[], Vitals]) -> web.AppRunner:
+    """Serve GET /healthz: 200 or 503, with the ages in the body. The caller cleans the runner up."""
+
+    async def healthz(_request: web.Request) -> web.Response:
+        now = vitals()
+        complaints = now.complaints()
+        body = {
+            "watchAgeSeconds": {name: _rounded(age) for name, age in now.watches.items()},
+            "lastSuccessfulPassAgeSeconds": _rounded(now.last_success),
+            "waiting": now.waiting,
+            "complaints": complaints,
+        }
+        return web.json_response(body, status=503 if complaints else 200)
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner
+
+
+def _rounded(age: float | None) -> float | None:
+    return None if age is None else round(age, 1)

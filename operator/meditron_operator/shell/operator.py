@@ -1,0 +1,65 @@
+"""The Kopf side: settings, login, and the one handler that tells of deployments."""
+
+import asyncio
+from typing import Any
+
+import kopf
+from kubernetes.client import Configuration
+
+from meditron_operator import names
+from meditron_operator.config import Config
+from meditron_operator.shell.runtime import Runtime
+
+# Kopf's watch of the deployments reconnects this often, and each reconnect is a sign of life.
+WATCH_SECONDS = 60
+
+
+def run(config: Config, configuration: Configuration) -> None:
+    """Run until a signal; raises what ended the work otherwise."""
+    stop = asyncio.Event()
+    kopf.run(
+        registry=_registry(config, configuration, stop),
+        settings=_settings(config),
+        memo=kopf.Memo(),
+        clusterwide=True,
+        standalone=True,
+        stop_flag=stop,
+    )
+
+
+def _settings(config: Config) -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.scanning.disabled = True  # no right to list namespaces and CRDs is needed
+    settings.posting.enabled = False  # Events are posted by the reconciler, on transitions only
+    settings.networking.request_timeout = config.request_timeout_seconds
+    settings.watching.server_timeout = WATCH_SECONDS
+    return settings
+
+
+def _registry(config: Config, configuration: Configuration, stop: asyncio.Event) -> kopf.OperatorRegistry:
+    """Handlers leave nothing on the objects: no annotation, no finalizer."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry)
+    async def start(memo: kopf.Memo, **_: Any) -> None:
+        memo.runtime = Runtime(config, configuration)
+        await memo.runtime.start(stop)
+
+    @kopf.on.login(registry=registry)
+    async def login(memo: kopf.Memo, **_: Any) -> kopf.AiohttpSession:
+        connection = memo.runtime.connection
+        return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.http)
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
+    async def seen(event: kopf.RawEvent, memo: kopf.Memo, **_: Any) -> None:
+        store = memo.runtime.deployments
+        if event["type"] == "DELETED":
+            store.drop(event["object"])
+        else:
+            store.put(event["object"])
+
+    @kopf.on.cleanup(registry=registry)
+    async def close(memo: kopf.Memo, **_: Any) -> None:
+        await memo.runtime.close()
+
+    return registry

@@ -1,0 +1,206 @@
+"""One reconcile for every trigger: gather, decide, write, report."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+import structlog
+
+from meditron_operator import names
+from meditron_operator.config import Config
+from meditron_operator.core.assess import assess
+from meditron_operator.core.compare import Settled, matches, settle
+from meditron_operator.core.decide import Case, Create, Decision, Delete, Step, decide
+from meditron_operator.core.killswitch import engaged
+from meditron_operator.core.live import Live, Ref
+from meditron_operator.core.observed import Cluster as Observed
+from meditron_operator.core.render.meta import Manifest, Owner
+from meditron_operator.core.status import View, condition_changes, event, summarize
+from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
+from meditron_operator.shell.cluster import Cluster
+from meditron_operator.shell.watch import ObjectKey
+
+SHORTAGE_SECONDS: Final = 5.0  # how stale the numbers about missing GPUs may get; asks the server for nothing
+REFUSED_SECONDS: Final = 60.0  # a quota, a policy or a foreign object may be gone by then
+
+log = structlog.get_logger(__name__)
+
+
+class Known(Protocol):
+    """What the reconciler needs of the observer."""
+
+    def deployment(self, key: ObjectKey) -> Live | None: ...
+    def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
+    def written(self, kind: str, answer: Manifest) -> None: ...
+    def deleted(self, ref: Ref) -> None: ...
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one reconcile found out on its way."""
+
+    others: dict[Ref, Live] = field(default_factory=dict)  # in the place of a child, unseen by the watches
+    errors: list[ApiError] = field(default_factory=list)
+    writes: int = 0
+
+    @property
+    def refusals(self) -> list[str]:
+        return [str(error) for error in self.errors if isinstance(error, RefusedError)]
+
+    def raise_for_retry(self) -> None:
+        """Raise the first error that another try may heal."""
+        for error in self.errors:
+            if not isinstance(error, RefusedError):
+                raise error
+
+
+class Reconciler:
+    """Brings one deployment after the other to what its spec asks for."""
+
+    def __init__(self, cluster: Cluster, known: Known, config: Config, now: Callable[[], datetime]) -> None:
+        self._cluster = cluster
+        self._known = known
+        self._config = config
+        self._now = now
+        self._settled: dict[ObjectKey, dict[str, Settled]] = {}
+
+    async def reconcile(self, key: ObjectKey) -> float | None:
+        """One pass; the seconds after which to look again without being woken, None when it is gone."""
+        deployment = self._known.deployment(key)
+        if deployment is None:
+            self._settled.pop(key, None)
+            return None
+        if "deletionTimestamp" in deployment.metadata:
+            return None
+        case = self._case(deployment)
+        outcome, decision = await self._converge(key, case)
+        view = View(
+            case=case,
+            cluster=self._known.around(key, outcome.others.values()),
+            foreign=decision.foreign,
+            failures=outcome.refusals,
+        )
+        status = await self._report(view, deployment)
+        outcome.raise_for_retry()
+        return self._look_again(status)
+
+    def _case(self, deployment: Live) -> Case:
+        ref = deployment.ref
+        return Case(
+            owner=Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid),
+            generation=deployment.generation,
+            engaged=engaged(deployment.metadata),
+            verdict=assess(ref.name, deployment.body.get("spec", {}), self._config.engine_image),
+            operator_namespace=self._config.operator_namespace,
+        )
+
+    async def _converge(self, key: ObjectKey, case: Case) -> tuple[Pass, Decision]:
+        """Decide and write; once more when a name turned out to be taken by something unseen."""
+        outcome = Pass()
+        decision = self._decide(key, case, outcome)
+        await self._carry_out(key, decision, outcome)
+        if outcome.others:
+            decision = self._decide(key, case, outcome)
+            await self._carry_out(key, decision, outcome)
+        if outcome.writes:
+            log.info("children written", namespace=key[0], name=key[1], writes=outcome.writes)
+        return outcome, decision
+
+    def _decide(self, key: ObjectKey, case: Case, outcome: Pass) -> Decision:
+        return decide(case, self._known.around(key, outcome.others.values()), self._settled.get(key, {}))
+
+    async def _carry_out(self, key: ObjectKey, decision: Decision, outcome: Pass) -> None:
+        for step in decision.stop:
+            await self._attempt(key, [step], outcome)
+        if await self._attempt(key, decision.foundation, outcome) and not decision.foreign:
+            await self._attempt(key, decision.workload, outcome)
+        await self._attempt(key, decision.prune, outcome)
+
+    async def _attempt(self, key: ObjectKey, steps: Sequence[Step], outcome: Pass) -> bool:
+        """Take steps that don't depend on each other; whether all of them succeeded."""
+        if not steps:
+            return True
+        done = await asyncio.gather(*(self._take(key, step, outcome) for step in steps))
+        return all(done)
+
+    async def _take(self, key: ObjectKey, step: Step, outcome: Pass) -> bool:
+        try:
+            await self._write(key, step)
+        except ConflictError as error:
+            await self._look_at(step, error, outcome)
+            return False
+        except ApiError as error:
+            if isinstance(error, NotFoundError):
+                self._known.deleted(step.ref)
+            outcome.errors.append(error)
+            log.warning("write failed", namespace=key[0], name=key[1], step=str(step.ref), error=str(error))
+            return False
+        outcome.writes += 1
+        return True
+
+    async def _write(self, key: ObjectKey, step: Step) -> None:
+        if isinstance(step, Delete):
+            live = step.live
+            await self._cluster.delete(live.ref, uid=live.uid, resource_version=live.resource_version)
+            self._known.deleted(live.ref)
+            return
+        send = self._cluster.create if isinstance(step, Create) else self._cluster.replace
+        answer = await send(step.manifest)
+        self._known.written(step.ref.kind, answer)
+        wanted = step.manifest if isinstance(step, Create) else step.desired
+        self._remember(key, wanted, Live.of(step.ref.kind, answer))
+
+    def _remember(self, key: ObjectKey, wanted: Manifest, returned: Live) -> None:
+        """Keep what came back only where it differs from what was sent: normally nowhere."""
+        settled = self._settled.setdefault(key, {})
+        settled.pop(returned.uid, None)
+        if not matches(wanted, returned, None):
+            settled[returned.uid] = settle(wanted, returned)
+
+    async def _look_at(self, step: Step, conflict: ConflictError, outcome: Pass) -> None:
+        """Somebody was faster, or something unlabelled has the name: get the truth past the cache."""
+        try:
+            live = Live.of(step.ref.kind, await self._cluster.get(step.ref))
+        except NotFoundError:
+            self._known.deleted(step.ref)
+            outcome.errors.append(conflict)
+        except ApiError as error:
+            outcome.errors.append(error)
+        else:
+            if isinstance(step, Create) and step.ref not in outcome.others:
+                outcome.others[step.ref] = live
+            else:
+                outcome.errors.append(conflict)
+
+    async def _report(self, view: View, deployment: Live) -> Manifest:
+        """Post what changed, then store the status; nothing when it is stored already."""
+        previous, now = deployment.status, _rfc3339(self._now())
+        status = summarize(view, previous, now)
+        if status == {field: value for field, value in previous.items() if field != "killSwitch"}:
+            return status
+        try:
+            for change in condition_changes(previous, status):
+                await self._cluster.create_event(event(view.case, change, previous, now))
+            answer = await self._cluster.apply_status(deployment.ref, deployment.uid, status)
+        except NotFoundError:
+            self._known.deleted(deployment.ref)
+            return status
+        self._known.written(names.KIND, answer)
+        log.info(
+            "status", namespace=deployment.ref.namespace, name=deployment.ref.name, phase=status["phase"],
+            reason=status["reason"],
+        )  # fmt: skip
+        return status
+
+    def _look_again(self, status: Manifest) -> float:
+        if status["phase"] == "Degraded":
+            return REFUSED_SECONDS
+        if status["phase"] == "WaitingForGPU":
+            return SHORTAGE_SECONDS
+        return self._config.resync_seconds
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,118 @@
+"""The parts of the running operator, wired together: session, observer, queue, reconciler, health."""
+
+import asyncio
+import random
+import time
+from datetime import UTC, datetime
+
+import structlog
+from aiohttp import web
+from kubernetes.client import Configuration
+from yarl import URL
+
+from meditron_operator.config import Config
+from meditron_operator.core.live import Live
+from meditron_operator.errors import ApiError
+from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
+from meditron_operator.shell.health import Vitals, serve
+from meditron_operator.shell.observer import Observer
+from meditron_operator.shell.reconciler import Reconciler
+from meditron_operator.shell.session import Connection, connect
+from meditron_operator.shell.watch import ObjectKey, Store
+from meditron_operator.shell.workqueue import Chance, WorkQueue
+
+log = structlog.get_logger(__name__)
+
+
+class Runtime:
+    """Everything that lives as long as the process. Create it inside the event loop."""
+
+    def __init__(self, config: Config, configuration: Configuration) -> None:
+        self._config = config
+        self._started = time.monotonic()
+        self._deployments_heard: float | None = None
+        self._lists = 0
+        self._relisted = asyncio.Event()
+        self._wakes: asyncio.Queue[ObjectKey] = asyncio.Queue()
+        self._tasks: asyncio.Task[None] | None = None
+        self._health: web.AppRunner | None = None
+        chance = Chance(clock=time.monotonic, random=random.random)
+        self.connection: Connection = connect(configuration, self._answered)
+        self._cluster = Cluster(self.connection, config.request_timeout_seconds)
+        self.observer = Observer(self._cluster, self._wakes.put_nowait, chance)
+        reconciler = Reconciler(self._cluster, self.observer, config, lambda: datetime.now(UTC))
+        self._queue = WorkQueue(reconciler.reconcile, chance)
+
+    @property
+    def deployments(self) -> Store[Live]:
+        """The deployments, as Kopf shows them."""
+        return self.observer.deployments
+
+    async def start(self, stop: asyncio.Event) -> None:
+        """Begin to work; `stop` is set should any part of it end, so that the process ends too."""
+        self._health = await serve(self._config.health_host, self._config.health_port, self._vitals)
+        self._tasks = asyncio.create_task(self._run(), name="runtime")
+        self._tasks.add_done_callback(lambda _: stop.set())
+
+    async def close(self) -> None:
+        """Stop working and close the session; raises what ended the work, if anything did."""
+        if self._health is not None:
+            await self._health.cleanup()
+        try:
+            if self._tasks is not None and not self._tasks.cancel():
+                self._tasks.result()
+        finally:
+            await self.connection.http.close()
+
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.observer.run())
+            group.create_task(self._forward_wakes())
+            group.create_task(self._check_after_lists())
+            await self.observer.synced()
+            log.info("synced", seconds=round(time.monotonic() - self._started, 3))
+            group.create_task(self._queue.run(self._config.workers))
+
+    async def _forward_wakes(self) -> None:
+        """Stores change in callbacks, the queue is asynchronous: this carries the keys across."""
+        while True:
+            await self._queue.wake(await self._wakes.get())
+
+    async def _check_after_lists(self) -> None:
+        """When Kopf had to list the deployments anew it doesn't tell which are gone: find out."""
+        while True:
+            await self._relisted.wait()
+            self._relisted.clear()
+            try:
+                objects, version = await self._cluster.list(DEPLOYMENTS, "")
+            except ApiError as error:
+                log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
+                self._relisted.set()
+                await asyncio.sleep(error.retry_after or 5)
+                continue
+            self.deployments.replace_all(objects, version)
+
+    def _answered(self, method: str, url: URL) -> None:
+        """Every success of the shared session passes here: how old Kopf's own watch is can be seen nowhere else."""
+        if method != "GET" or url.path != DEPLOYMENTS.path():
+            return
+        self._deployments_heard = time.monotonic()
+        if "watch" not in url.query:
+            self._lists += 1
+            if self._lists > 1 and not self._relisted.is_set():
+                self._relisted.set()
+
+    def _vitals(self) -> Vitals:
+        now = time.monotonic()
+
+        def age(moment: float | None) -> float | None:
+            return None if moment is None else now - moment
+
+        watches = {watch.resource.plural: age(watch.last_heard) for watch in self.observer.watches}
+        return Vitals(
+            uptime=now - self._started,
+            watches={DEPLOYMENTS.plural: age(self._deployments_heard)} | watches,
+            last_success=age(self._queue.last_success),
+            oldest_waiting=age(self._queue.oldest_ready),
+            waiting=len(self._queue),
+        )

@@ -1,0 +1,89 @@
+"""One HTTP session to the API server, shared with Kopf: address, certificates, rotating token."""
+
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import aiohttp
+from kubernetes import config as kubeconfig
+from kubernetes.client import Configuration
+from yarl import URL
+
+from meditron_operator.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A session and the server that it is for."""
+
+    server: str
+    http: aiohttp.ClientSession
+
+
+Observe = Callable[[str, URL], None]
+"""Called with method and URL when the server has answered a request with a success."""
+
+
+def load_configuration() -> Configuration:
+    """The pod's service account, or the kubeconfig that KUBECONFIG or the home folder names.
+
+    Raises ApiError when there is neither.
+    """
+    configuration = Configuration()
+    try:
+        kubeconfig.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except kubeconfig.ConfigException:
+        try:
+            kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except kubeconfig.ConfigException as error:
+            raise ApiError(f"no cluster to talk to: {error}; set KUBECONFIG or run inside a pod") from error
+    return configuration
+
+
+def connect(configuration: Configuration, observe: Observe | None = None) -> Connection:
+    """Open the session; the caller closes `http`."""
+    tracing = aiohttp.TraceConfig()
+    if observe is not None:
+        tracing.on_request_end.append(_tell(observe))
+    http = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=0),
+        middlewares=(_Authorization(configuration),),
+        trace_configs=[tracing],
+        timeout=aiohttp.ClientTimeout(sock_connect=10),
+    )
+    return Connection(server=configuration.host, http=http)
+
+
+class _Authorization:
+    """Adds the token, which the kubernetes package renews from its file or plugin when it is due."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        header = self._configuration.get_api_key_with_prefix("authorization")
+        if header:
+            request.headers[aiohttp.hdrs.AUTHORIZATION] = header
+        return await handler(request)
+
+
+def _tls(configuration: Configuration) -> ssl.SSLContext | bool:
+    if not configuration.host.startswith("https:"):
+        return False
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _tell(observe: Observe) -> Callable[[object, object, aiohttp.TraceRequestEndParams], Awaitable[None]]:
+    async def on_request_end(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
+        if params.response.ok:
+            observe(params.method, params.url)
+
+    return on_request_end

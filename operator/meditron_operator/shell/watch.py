@@ -1,0 +1,188 @@
+"""One kind of object, listed and then watched into a store.
+
+Kopf's own watch tells nobody what vanished between two lists (after a 410 Gone), nor when the first list is
+complete, nor how old its last word is. A child that was deleted in such a gap would never be repaired, and a
+restart would write before it had read: hence this one for the children, pods and nodes.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+
+from meditron_operator.errors import ApiError, NotFoundError, UnavailableError
+from meditron_operator.shell.cluster import Cluster, Resource
+from meditron_operator.shell.workqueue import Chance, backoff_seconds
+
+# The server sends a bookmark about once a minute, so a longer silence is a dead connection.
+SILENCE_SECONDS: Final = 75.0
+_RECONNECT_SECONDS: Final = 0.1  # the server ends a watch every few minutes; never spin if it does so at once
+
+ObjectKey = tuple[str, str]
+"""Namespace and name."""
+
+log = structlog.get_logger(__name__)
+
+
+Item = TypeVar("Item")
+
+Changed = Callable[[Item], None]
+
+
+class Store(Generic[Item]):
+    """The objects of one kind, each cut down to an `Item`, with an index by group."""
+
+    def __init__(
+        self,
+        project: Callable[[Mapping[str, Any]], Item | None],
+        group: Callable[[Item], Any],
+        changed: Changed[Item],
+    ) -> None:
+        """`project` may return None for objects of no interest; `changed` hears of every real change."""
+        self._project = project
+        self._group = group
+        self._changed = changed
+        self._items: dict[ObjectKey, Item] = {}
+        self._versions: dict[ObjectKey, int] = {}
+        self._groups: dict[Any, dict[ObjectKey, Item]] = {}
+
+    def group(self, key: Any) -> tuple[Item, ...]:
+        """The items of one group."""
+        return tuple(self._groups.get(key, {}).values())
+
+    def all(self) -> tuple[Item, ...]:
+        return tuple(self._items.values())
+
+    def get(self, key: ObjectKey) -> Item | None:
+        return self._items.get(key)
+
+    def put(self, obj: Mapping[str, Any]) -> None:
+        """Take in an object as the server shows it, from a list, a watch or an answer to a write.
+
+        These may overtake each other: older news than what is known is left out. Kubernetes promises since
+        1.35 that resourceVersions of one kind are numbers in the order of the changes; all releases did so.
+        """
+        key, version = _key(obj), int(obj["metadata"]["resourceVersion"])
+        if version < self._versions.get(key, 0):
+            return
+        item = self._project(obj)
+        if item is None:
+            self._remove(key)
+            return
+        self._versions[key] = version
+        if self._items.get(key) != item:
+            self._insert(key, item)
+
+    def drop(self, obj: Mapping[str, Any]) -> None:
+        """The object is gone."""
+        self.discard(_key(obj))
+
+    def discard(self, key: ObjectKey) -> None:
+        """The object of that name is gone."""
+        self._remove(key)
+
+    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None:
+        """A complete list as of `version`: what it doesn't hold is gone, unless it is younger than the list."""
+        objects = list(objects)
+        gone = self._items.keys() - {_key(obj) for obj in objects}
+        for key in gone:
+            if self._versions[key] <= int(version):
+                self._remove(key)
+        for obj in objects:
+            self.put(obj)
+
+    def _insert(self, key: ObjectKey, item: Item) -> None:
+        old = self._items.get(key)
+        if old is not None:
+            self._ungroup(key, old)
+        self._items[key] = item
+        self._groups.setdefault(self._group(item), {})[key] = item
+        if old is not None and self._group(old) != self._group(item):
+            self._changed(old)
+        self._changed(item)
+
+    def _remove(self, key: ObjectKey) -> None:
+        item = self._items.pop(key, None)
+        self._versions.pop(key, None)
+        if item is not None:
+            self._ungroup(key, item)
+            self._changed(item)
+
+    def _ungroup(self, key: ObjectKey, item: Item) -> None:
+        group = self._group(item)
+        members = self._groups[group]
+        del members[key]
+        if not members:
+            del self._groups[group]
+
+
+def _key(obj: Mapping[str, Any]) -> ObjectKey:
+    return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+class Watch(Generic[Item]):
+    """Keeps a store equal to the server, for ever."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        resource: Resource,
+        store: Store[Item],
+        selector: str,
+        chance: Chance,
+    ) -> None:
+        self.resource = resource
+        self.synced = asyncio.Event()
+        self.last_heard: float | None = None
+        self._cluster = cluster
+        self._store = store
+        self._selector = selector
+        self._chance = chance
+        self._version: str | None = None
+        self._failures = 0
+
+    async def run(self) -> None:
+        """List, watch, and begin again after whatever breaks; never returns."""
+        while True:
+            try:
+                await self._follow()
+                await asyncio.sleep(_RECONNECT_SECONDS)
+            except ApiError as error:
+                if isinstance(error, NotFoundError):
+                    self._version = None  # 410 Gone: too old to go on from, so list anew
+                self._failures += 1
+                delay = error.retry_after or backoff_seconds(self._failures, self._chance.random())
+                log.warning(
+                    "watch interrupted",
+                    plural=self.resource.plural,
+                    error=str(error),
+                    again_in_seconds=round(delay, 1),
+                )
+                await asyncio.sleep(delay)
+
+    async def _follow(self) -> None:
+        if self._version is None:
+            objects, self._version = await self._cluster.list(self.resource, self._selector)
+            self._heard()
+            self._store.replace_all(objects, self._version)
+            self.synced.set()
+        stream = self._cluster.watch(self.resource, self._selector, self._version, SILENCE_SECONDS)
+        async for kind, obj in stream:
+            self._heard()
+            self._take(kind, obj)
+
+    def _take(self, kind: str, obj: Mapping[str, Any]) -> None:
+        if kind == "ERROR":
+            if obj.get("code") == 410:
+                raise NotFoundError(str(obj.get("message")))
+            raise UnavailableError(str(obj.get("message")))
+        if kind == "DELETED":
+            self._store.drop(obj)
+        elif kind in ("ADDED", "MODIFIED"):
+            self._store.put(obj)
+        self._version = obj["metadata"]["resourceVersion"]
+
+    def _heard(self) -> None:
+        self.last_heard = self._chance.clock()
+        self._failures = 0

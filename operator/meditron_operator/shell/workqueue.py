@@ -1,0 +1,153 @@
+"""A work queue as controller-runtime has one: keys, not events.
+
+A key waits at most once, is worked on by at most one worker at a time, and a key that is woken while it is
+worked on runs once more afterwards. Failures come back after a capped, jittered, growing delay; a key that
+fails for ever holds up no other.
+"""
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from meditron_operator.errors import ApiError
+
+Key = TypeVar("Key", bound=Hashable)
+
+FIRST_DELAY_SECONDS: Final = 0.2
+LONGEST_DELAY_SECONDS: Final = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+def backoff_seconds(failures: int, jitter: float) -> float:
+    """Delay before the next try after `failures` in a row; `jitter` is in [0, 1) and spreads by half."""
+    delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 30))
+    return delay * (0.5 + jitter / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """Time and randomness, handed in by whoever starts the process."""
+
+    clock: Callable[[], float]  # seconds, monotonic
+    random: Callable[[], float]  # in [0, 1)
+
+
+class WorkQueue(Generic[Key]):
+    """Runs `work(key)` for every key that is woken.
+
+    `work` returns the seconds after which it wants to look again, or None for not by itself.
+    """
+
+    def __init__(self, work: Callable[[Key], Awaitable[float | None]], chance: Chance) -> None:
+        self._work = work
+        self._chance = chance
+        self._ready: deque[Key] = deque()
+        self._waiting: set[Key] = set()  # in _ready
+        self._running: set[Key] = set()
+        self._again: set[Key] = set()  # woken while running
+        self._failures: dict[Key, int] = {}
+        self._due: dict[Key, float] = {}  # earliest planned look; the heap may hold stale entries
+        self._timers: list[tuple[float, int, Key]] = []
+        self._order = itertools.count()
+        self._changed = asyncio.Condition()
+        self.last_success: float | None = None
+        self.oldest_ready: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    async def wake(self, key: Key) -> None:
+        """Have `key` worked on soon."""
+        async with self._changed:
+            self._enqueue(key)
+            self._changed.notify_all()
+
+    async def forget(self, key: Key) -> None:
+        """Drop the plans for a key that is gone; work that is running goes on."""
+        async with self._changed:
+            self._failures.pop(key, None)
+            self._due.pop(key, None)
+
+    async def run(self, workers: int) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fire_timers())
+            for _ in range(workers):
+                group.create_task(self._worker())
+
+    def _enqueue(self, key: Key) -> None:
+        if key in self._running:
+            self._again.add(key)
+        elif key not in self._waiting:
+            self._waiting.add(key)
+            self._ready.append(key)
+            if self.oldest_ready is None:
+                self.oldest_ready = self._chance.clock()
+
+    async def _worker(self) -> None:
+        while True:
+            async with self._changed:
+                await self._changed.wait_for(lambda: bool(self._ready))
+                key = self._ready.popleft()
+                self._waiting.discard(key)
+                self._running.add(key)
+                self._due.pop(key, None)
+                self.oldest_ready = self._chance.clock() if self._ready else None
+            delay = await self._attempt(key)
+            async with self._changed:
+                self._running.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self._enqueue(key)
+                elif delay is not None:
+                    self._plan(key, delay)
+                self._changed.notify_all()
+
+    async def _attempt(self, key: Key) -> float | None:
+        """Work on one key; how long to wait before the next look."""
+        try:
+            delay = await self._work(key)
+        except ApiError as error:
+            delay = error.retry_after or self._backoff(key)
+            log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
+            return delay
+        except Exception:  # whatever it is, one deployment must not end the work on all others
+            delay = self._backoff(key)
+            log.exception("pass crashed", key=key, again_in_seconds=round(delay, 1))
+            return delay
+        self._failures.pop(key, None)
+        self.last_success = self._chance.clock()
+        return delay
+
+    def _backoff(self, key: Key) -> float:
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        return backoff_seconds(failures, self._chance.random())
+
+    def _plan(self, key: Key, delay: float) -> None:
+        due = self._chance.clock() + delay
+        self._due[key] = due
+        heapq.heappush(self._timers, (due, next(self._order), key))
+
+    async def _fire_timers(self) -> None:
+        while True:
+            async with self._changed:
+                now = self._chance.clock()
+                while self._timers and self._timers[0][0] <= now:
+                    due, _, key = heapq.heappop(self._timers)
+                    if self._due.get(key) == due:
+                        del self._due[key]
+                        self._enqueue(key)
+                        self._changed.notify_all()
+                timeout = self._timers[0][0] - now if self._timers else None
+                try:
+                    async with asyncio.timeout(timeout):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
