@@ -19,6 +19,7 @@ class Vitals:
     last_success: float | None
     oldest_waiting: float | None
     waiting: int
+    synced: bool
 
     def complaints(self) -> list[str]:
         """What is wrong, one line each; empty when all is well."""
@@ -34,7 +35,14 @@ class Vitals:
 
 
 async def serve(host: str, port: int, vitals: Callable[[], Vitals]) -> web.AppRunner:
-    """Serve GET /healthz: 200 or 503, with the ages in the body. The caller cleans the runner up."""
+    """Serve GET /healthz (alive) and /readyz (has seen the whole cluster once), each 200 or 503.
+
+    The ages are in the body. The caller cleans the runner up.
+    """
+
+    async def readyz(_request: web.Request) -> web.Response:
+        synced = vitals().synced
+        return web.json_response({"synced": synced}, status=200 if synced else 503)
 
     async def healthz(_request: web.Request) -> web.Response:
         now = vitals()
@@ -48,7 +56,7 @@ async def serve(host: str, port: int, vitals: Callable[[], Vitals]) -> web.AppRu
         return web.json_response(body, status=503 if complaints else 200)
 
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz)])
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()

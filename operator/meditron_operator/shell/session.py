@@ -63,7 +63,7 @@ class _Authorization:
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        header = self._configuration.get_api_key_with_prefix("authorization")
+        header = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if header:
             request.headers[aiohttp.hdrs.AUTHORIZATION] = header
         return await handler(request)

@@ -8,6 +8,7 @@ from typing import Final
 # What `tgi.launch` sets itself; a test holds the two equal.
 SET_BY_OPERATOR: Final = frozenset(
     {
+        "ATTENTION",
         "CUDA_MEMORY_FRACTION",
         "DO_NOT_TRACK",
         "DTYPE",
@@ -24,6 +25,8 @@ SET_BY_OPERATOR: Final = frozenset(
         "MODEL_ID",
         "NUM_SHARD",
         "PORT",
+        "PREFILL_CHUNKING",
+        "PREFIX_CACHING",
         "QUANTIZE",
         "TGI_WIGGLE_ROOM",
         "TRANSFORMERS_OFFLINE",

@@ -6,10 +6,11 @@ The file and line references are to the TGI repository at tag v3.3.7.
 import math
 from typing import Final
 
+from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.engines.base import HttpProbe, Launch, Scratch, Sized
-from meditron_operator.core.sizing import KvCacheDtype, Plan
-from meditron_operator.core.sizing.memory import checkpoint_bytes
+from meditron_operator.core.sizing import KvCacheDtype, Plan, checkpoint_bytes
+from meditron_operator.core.sizing.attention import attention_of
 
 NAME: Final = "tgi"
 PORT: Final = 8080  # the image's 80 needs a privilege
@@ -77,7 +78,8 @@ def _scratch(plan: Plan) -> tuple[Scratch, ...]:
 
 def _environment(sized: Sized) -> tuple[tuple[str, str], ...]:
     """Sorted, so that equal input gives byte-equal manifests."""
-    return tuple(sorted({**_model(sized), **_limits(sized), **_privacy(sized), **sized.spec.engine.extra_env}.items()))
+    parts = (_model(sized), _limits(sized), _attention(sized), _privacy(sized), sized.spec.engine.extra_env)
+    return tuple(sorted({name: value for part in parts for name, value in part.items()}.items()))
 
 
 def _model(sized: Sized) -> dict[str, str]:
@@ -113,6 +115,14 @@ def _limits(sized: Sized) -> dict[str, str]:
         "CUDA_MEMORY_FRACTION": f"{plan.memory_fraction:g}",
         "TGI_WIGGLE_ROOM": f"{plan.wiggle_room:g}",
     }
+
+
+def _attention(sized: Sized) -> dict[str, str]:
+    """Where sizing counts on paged attention TGI has to be told: by itself it looks at the head size only
+    (launcher main.rs:131), and prefix caching asserts on paged."""
+    if attention_of(sized.model, GPUS[sized.spec.gpu.type]).name != "paged":
+        return {}
+    return {"ATTENTION": "paged", "PREFIX_CACHING": "0", "PREFILL_CHUNKING": "0"}
 
 
 def _privacy(sized: Sized) -> dict[str, str]:

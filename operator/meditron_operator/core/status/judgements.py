@@ -62,9 +62,8 @@ def _not_ready(view: View) -> Condition:
             words = f": {pod.trouble.message}" if pod.trouble.message else ""
             message = f"{pod.ref.name}: {pod.trouble.reason}{code} after {pod.restarts} restarts{words}"
             return Condition(Type.AVAILABLE, Truth.FALSE, reason, message)
-    where = scheduled(view)
-    if where.status is not Truth.TRUE:
-        return Condition(Type.AVAILABLE, Truth.FALSE, where.reason, where.message)
+    if scheduled(view).status is not Truth.TRUE:
+        return Condition(Type.AVAILABLE, Truth.FALSE, "NotScheduled", "no replica has a node yet: see Scheduled")
     budget = f" may take {view.launch.startup_budget_seconds} s" if view.launch else ""
     since = min((pod.created for pod in view.pods), default="")
     return Condition(Type.AVAILABLE, Truth.FALSE, "Loading", f"loading since {since};{budget or ' no budget is known'}")
@@ -91,7 +90,7 @@ def progressing(view: View) -> Condition:
             "RollingOut",
             f"{updated} of {wanted} replicas run the current template",
         )
-    return Condition(Type.PROGRESSING, Truth.FALSE, "Complete", f"all {wanted} replicas run the current template")
+    return Condition(Type.PROGRESSING, Truth.FALSE, "Complete", f"{wanted} of {wanted} replicas run the current template")
 
 
 def _in_the_way(live: Live) -> str:
@@ -104,6 +103,8 @@ def isolated(view: View) -> Condition:
     """Whether the policies that shut the model in are there; that the network plugin enforces them is not
     known until something probes it."""
     owner = view.case.owner
+    if view.accepted is None and view.workload is None:
+        return Condition(Type.ISOLATED, Truth.UNKNOWN, "NotAccepted", "nothing was deployed: see Accepted")
     denies = names.child_name(owner.name, names.DENY_SUFFIX)
     live = view.cluster.child("NetworkPolicy", denies)
     if live is None or not matches(deny(owner), live, None):

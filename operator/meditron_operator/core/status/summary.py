@@ -11,6 +11,7 @@ from meditron_operator.core.status.view import View
 
 _BROKEN: Final = frozenset({"CrashLoop", "OutOfMemory", "ImagePullFailed", "ContainerRefused"})
 _HELD_UP: Final = frozenset({"NotOurs", "WriteRefused"})
+_UNPLACED: Final = frozenset({"PodsMissing", "Unschedulable"})  # not for want of GPUs
 
 Conditions = Mapping[Type, Condition]
 
@@ -50,7 +51,7 @@ def condition_changes(previous: Mapping[str, Any], status: Mapping[str, Any]) ->
             yield item
 
 
-_UNEVENTFUL: Final = frozenset({"NotEngaged", "NotAccepted", "PodsMissing", "Creating", "RollingOut", "Unverified"})
+_UNEVENTFUL: Final = frozenset({"NotEngaged", "NotAccepted", "PodsMissing", "NotScheduled", "Creating", "RollingOut", "Unverified"})
 
 
 def _deployed(view: View) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
         ("Invalid", accepted, accepted.status is Truth.FALSE),
         ("Degraded", progressing, progressing.reason in _HELD_UP),
         ("Degraded", available, available.reason in _BROKEN),
-        ("Pending", scheduled, scheduled.reason == "PodsMissing"),
+        ("Pending", scheduled, scheduled.reason in _UNPLACED),
         ("WaitingForGPU", scheduled, unplaced),
         ("Idle", available, available.reason == "ScaledToZero"),
         ("Loading", available, view.ready_replicas < view.wanted_replicas),

@@ -1,0 +1,46 @@
+"""One testbed with the operator for all cluster tests; each test has a namespace of its own."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cluster.support import Admin, Audit, create_all, weights_volume
+from tests.testbed import Testbed
+
+NODES = "A100-80GB:8:2,A100-40GB:4:2,RTX-4090:2:2,L4:1:3"
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    directory: Path = tmp_path_factory.mktemp("bed")
+    with Testbed.start(directory, nodes=NODES, operator=True, progress=print) as bed:
+        yield bed
+
+
+@pytest.fixture(scope="session")
+def admin(bed: Testbed) -> Admin:
+    return Admin(bed.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def audit(bed: Testbed) -> Audit:
+    return Audit(bed.audit_log)
+
+
+@pytest.fixture
+def namespace(admin: Admin) -> Iterator[str]:
+    """A fresh namespace with a claim `weights`, where Pod Security `restricted` is enforced."""
+    name = f"ward-{next(_numbers)}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    create_all(admin, weights_volume(name))
+    yield name
+    for body in admin.list("MeditronDeployment", name):
+        admin.delete("MeditronDeployment", name, body["metadata"]["name"])
+    for pod in admin.list("Pod", name):
+        admin.wait_gone("Pod", name, pod["metadata"]["name"], 60)  # the next test wants its GPUs
+    admin.delete("Namespace", None, name)
+    admin.delete("PersistentVolume", None, f"{name}-weights")
