@@ -40,3 +40,9 @@ def child_name(deployment: str, suffix: str = "") -> str:
         digest = hashlib.sha256(deployment.encode()).hexdigest()[:8]
         deployment = f"{deployment[: longest - 9].rstrip('-')}-{digest}"
     return deployment + suffix
+
+
+def child_names(deployment: str) -> frozenset[str]:
+    """All names that a child may have."""
+    suffixes = ("", DENY_SUFFIX, ALLOW_SUFFIX, OPERATE_SUFFIX, HEADLESS_SUFFIX)
+    return frozenset(child_name(deployment, suffix) for suffix in suffixes)

@@ -27,7 +27,9 @@ class Admin:
 
     def __init__(self, kubeconfig: Path) -> None:
         self.api = config.new_client_from_config(config_file=str(kubeconfig))  # type: ignore[no-untyped-call]
-        self.dynamic: Any = DynamicClient(self.api)  # type: ignore[no-untyped-call]
+        # Beside the kubeconfig: the client's own choice would leave a file in /tmp for ever.
+        cache = str(kubeconfig.with_suffix(".discovery.json"))
+        self.dynamic: Any = DynamicClient(self.api, cache_file=cache)  # type: ignore[no-untyped-call]
 
     def resource(self, kind: str) -> Any:
         """The dynamic client's handle of a kind."""
@@ -222,6 +224,10 @@ class Audit:
     def writes(self, mark: int, namespace: str) -> list[Request]:
         """The operator's writes in one namespace after `mark`."""
         return [request for request in self.since(mark) if request.writes and request.namespace == namespace]
+
+    def writes_but(self, mark: int, namespace: str, deployment: str) -> list[Request]:
+        """The same without those for one deployment, which the test made to see that a pass is through."""
+        return [request for request in self.writes(mark, namespace) if not request.name.startswith(deployment)]
 
     def _read(self, mark: int) -> Iterator[Request]:
         with self._log.open("rb") as lines:

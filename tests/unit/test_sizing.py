@@ -384,9 +384,7 @@ def test_shards_repeat_the_norms_only() -> None:
 def test_a_vocabulary_that_does_not_divide_puts_the_whole_head_on_every_gpu() -> None:
     resized = replace(MODELS["llama-2-70b"], vocab_size=32_017)
     row = 2 * 8_192
-    more = weight_bytes(resized, Quantization.NONE, 4) - weight_bytes(
-        MODELS["llama-2-70b"], Quantization.NONE, 4
-    )
+    more = weight_bytes(resized, Quantization.NONE, 4) - weight_bytes(MODELS["llama-2-70b"], Quantization.NONE, 4)
     assert more == (8_005 - 8_000) * row + (32_017 - 8_000) * row
 
 

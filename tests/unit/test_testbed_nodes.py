@@ -1,4 +1,4 @@
-"""The testbed's pure parts: nodes from their text, command lines, kubeconfigs, versions."""
+"""The testbed without a cluster: nodes from their text, command lines, kubeconfigs, finding and building programs."""
 
 import base64
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.testbed.install import without_deployments
 from tests.testbed.layout import Layout, Ports, allot_ports
 from tests.testbed.nodes import DEFAULT_NODES, gpu_labels, node_manifests, parse_nodes
 from tests.testbed.pki import kubeconfig
-from tests.testbed.programs import parse_version
+from tests.testbed.programs import find, parse_version
 
 PORTS = Ports(etcd=1, etcd_peer=2, api=3, controllers=4, scheduler=5, kwok=6, operator=7)
 LAYOUT = Layout(Path("/bed"))
@@ -164,3 +164,66 @@ def test_ports_are_distinct() -> None:
 )
 def test_versions_are_read(text: str, version: tuple[int, int] | None) -> None:
     assert parse_version(text) == version
+
+
+def write_script(path: Path, *lines: str) -> None:
+    path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder on the PATH besides the shell's; nothing is in the cache."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/bin")
+    monkeypatch.setenv("MEDITRON_TESTBED_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    return folder
+
+
+def test_a_program_of_another_version_is_not_used(tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    write_script(assets / "kube-scheduler", "echo Kubernetes v1.31.0")
+    write_script(tools / "kube-scheduler", "echo Kubernetes v1.37.4")
+    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
+    told: list[str] = []
+    assert find("kube-scheduler", told.append) == tools / "kube-scheduler"
+    assert told == [f"{assets / 'kube-scheduler'} is not used: it is 1.31, 1.37 or newer is needed"]
+
+
+def test_a_missing_program_is_built_once(tools: Path, tmp_path: Path) -> None:
+    write_script(
+        tools / "go",
+        'test "$1" = version && echo go version go1.26.0 && exit',
+        f"echo x >> {tmp_path / 'builds'}",
+        'touch "$GOBIN/kwok"',
+    )
+    assert find("kwok").is_relative_to(tmp_path / "cache")
+    assert find("kwok").is_file()
+    assert (tmp_path / "builds").read_text() == "x\n"
+
+
+def test_a_failed_build_shows_its_output_and_leaves_nothing(tools: Path, tmp_path: Path) -> None:
+    write_script(
+        tools / "go", 'test "$1" = version && echo go version go1.27.0 && exit', "echo no space left", "exit 1"
+    )
+    with pytest.raises(TestbedError, match=r"kwok 0\.7\.0 does not build.*\nno space left"):
+        find("kwok")
+    assert [left.suffix for left in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("script", "complaint"),
+    [
+        (None, "`go` is not on the PATH"),
+        ("echo go version go1.24.1 linux/amd64", r"this is go1\.24"),
+        ("echo 'go.mod requires go >= 1.26.0' >&2; exit 1", "requires go >= 1.26.0"),
+    ],
+)
+def test_without_the_right_go_nothing_can_be_built(tools: Path, script: str | None, complaint: str) -> None:
+    if script:
+        write_script(tools / "go", script)
+    with pytest.raises(TestbedError, match=rf"Go 1\.26 or newer must be installed to build kwok.*{complaint}"):
+        find("kwok")

@@ -31,7 +31,7 @@ def version() -> None:
 
 
 def _pinned(image: str | None) -> str | None:
-    if image and not re.search(r"@sha256:[0-9a-f]{64}$", image):
+    if image and not re.search(r"@sha256:[0-9a-f]{64}\Z", image):
         raise typer.BadParameter("must end in @sha256:<64 hex digits>: pin the image by digest")
     return image or None
 

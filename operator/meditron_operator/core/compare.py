@@ -76,13 +76,30 @@ def _metadata_matches(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bo
 def _content(live: Live) -> Manifest:
     """The part of a live object that is the operator's to decide."""
     content = _without_metadata(live.body)
-    allocated = _ALLOCATED.get(live.ref.kind, ())
-    if allocated:
-        spec = content["spec"]
-        content["spec"] = {
-            key: value for key, value in spec.items() if key not in allocated or (key, value) == ("clusterIP", "None")
-        }
+    if live.ref.kind == "Service":
+        return content | {"spec": _without_allocated(content["spec"])}
+    if live.ref.kind == "StatefulSet":
+        return content | {"spec": _without_max_unavailable(content["spec"])}
     return content
+
+
+def _without_allocated(spec: Mapping[str, Any]) -> Manifest:
+    """A headless Service asks for `clusterIP: None`; any other address is the server's choice."""
+    return {
+        field: value
+        for field, value in spec.items()
+        if field not in _ALLOCATED["Service"] or (field, value) == ("clusterIP", "None")
+    }
+
+
+def _without_max_unavailable(spec: Mapping[str, Any]) -> Manifest:
+    """Kubernetes 1.35 and 1.37 fill in 1 where the releases before and between drop the field."""
+    strategy = spec.get("updateStrategy", {})
+    rolling = strategy.get("rollingUpdate", {})
+    if rolling.get("maxUnavailable") != 1:
+        return dict(spec)
+    kept = {field: value for field, value in rolling.items() if field != "maxUnavailable"}
+    return {**spec, "updateStrategy": {**strategy, "rollingUpdate": kept}}
 
 
 def _without_metadata(body: Mapping[str, Any]) -> Manifest:

@@ -164,6 +164,12 @@ def _due(
 
 
 def _prune(owner: Owner, wanted: Sequence[Manifest], cluster: Cluster) -> list[Step]:
-    """Children of ours that the spec no longer asks for."""
-    kept = {ref_of(manifest) for manifest in wanted}
-    return [Delete(live) for live in cluster.children if live.ref not in kept and live.controlled_by(owner.uid)]
+    """Children of ours that the spec no longer asks for. One that lost its owner reference goes only where it
+    has a child's name: a copy that somebody made is not ours."""
+    kept, own = {ref_of(manifest) for manifest in wanted}, names.child_names(owner.name)
+    return [
+        Delete(live)
+        for live in cluster.children
+        if live.ref not in kept
+        and (live.controlled_by(owner.uid) or (live.ref.name in own and is_ours(live, owner)))
+    ]

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from kubernetes.utils.quantity import parse_quantity
+
 from meditron_operator import names
 from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.live import Live, Ref
@@ -81,7 +83,7 @@ class Node:
         return cls(
             name=obj["metadata"]["name"],
             labels=obj["metadata"].get("labels", {}),
-            gpus={resource: int(allocatable[resource]) for resource in sorted(GPU_RESOURCES & allocatable.keys())},
+            gpus={resource: _count(allocatable[resource]) for resource in sorted(GPU_RESOURCES & allocatable.keys())},
             schedulable=not obj["spec"].get("unschedulable", False),
         )
 
@@ -107,8 +109,13 @@ def _requested_gpus(spec: Mapping[str, Any]) -> dict[str, int]:
         resources = container.get("resources", {})
         for resource, amount in {**resources.get("limits", {}), **resources.get("requests", {})}.items():
             if resource in GPU_RESOURCES:
-                requests[resource] = requests.get(resource, 0) + int(amount)
+                requests[resource] = requests.get(resource, 0) + _count(amount)
     return requests
+
+
+def _count(amount: str) -> int:
+    """A whole quantity. The server writes 1000 back as 1k, and anybody's pod may ask for that many."""
+    return int(parse_quantity(amount))  # type: ignore[no-untyped-call]
 
 
 def _trouble(container: Mapping[str, Any]) -> Trouble | None:

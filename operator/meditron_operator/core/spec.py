@@ -25,13 +25,16 @@ from meditron_operator.core.catalog.quantization import FACTS, Quantization
 from meditron_operator.core.engines.environment import RESERVED_ENVIRONMENT
 from meditron_operator.core.sizing import Dtype, KvCacheDtype
 
-DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}$")
+# Used with fullmatch where they are Python's: `$` alone lets a line break at the end pass, unlike the server's.
+DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 SERVICE_NAME: Final = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
 LABEL_KEY: Final = re.compile(
-    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"  # a DNS name of at most 253 characters
+    r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 )
+LABEL_KEY_PREFIX: Final = 253
 LABEL_VALUE: Final = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
 ENVIRONMENT_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
@@ -43,9 +46,9 @@ RELATIVE_PATH: Final = r"^$|^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0
 
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
     for key, value in labels.items():
-        if not LABEL_KEY.match(key):
+        if not LABEL_KEY.fullmatch(key) or key.find("/") > LABEL_KEY_PREFIX:
             raise ValueError(f"{key!r} is not a label key")
-        if not LABEL_VALUE.match(value):
+        if not LABEL_VALUE.fullmatch(value):
             raise ValueError(f"{value!r} is not a label value")
     return labels
 
@@ -99,9 +102,9 @@ class Model(_Frozen):
 
 
 class Toleration(_Frozen):
-    key: str = Field(default="", max_length=316)
+    key: str = Field(default="", pattern=f"^$|{LABEL_KEY.pattern}", max_length=317)
     operator: Literal["Exists", "Equal"] = "Equal"
-    value: str = Field(default="", max_length=63)
+    value: str = Field(default="", pattern=LABEL_VALUE.pattern, max_length=63)
     effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
 
     @model_validator(mode="after")
@@ -143,10 +146,10 @@ class Engine(_Frozen):
     @classmethod
     def _names_are_free(cls, extra_env: dict[str, str]) -> dict[str, str]:
         for name in extra_env:
-            if not ENVIRONMENT_NAME.match(name):
+            if not ENVIRONMENT_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not the name of an environment variable")
             if name in RESERVED_ENVIRONMENT:
-                raise ValueError(f"{name} is set by the operator from the rest of the spec")
+                raise ValueError(f"{name} is set by the operator from the rest of the spec, or must not be set")
         return extra_env
 
 
@@ -196,7 +199,7 @@ class SpecError:
 
 def parse(name: str, raw: Mapping[str, Any]) -> Spec | SpecError:
     """Parse the raw spec of the deployment `name`; never raises for a user's mistake."""
-    if not SERVICE_NAME.match(name):
+    if not SERVICE_NAME.fullmatch(name):
         return SpecError(INVALID, f"metadata.name: {name!r} must be a DNS label that starts with a letter")
     try:
         return Spec.model_validate(raw)

@@ -26,7 +26,9 @@ class Observer:
     def __init__(self, cluster: Cluster, wake: Wake, chance: Chance) -> None:
         self._wake = wake
         self.deployments = Store[Live](
-            lambda obj: Live.of(names.KIND, obj), lambda _: None, lambda live: wake(_name_of(live.ref))
+            lambda obj: Live.of(names.KIND, obj),
+            lambda live: live.ref.namespace,
+            lambda live: wake(_name_of(live.ref)),
         )
         self._children = {kind: self._child_store(kind) for kind in CHILDREN}
         self._pods = Store[Pod](_pod_of_interest, _deployment_of, self._pod_changed)
@@ -87,6 +89,9 @@ class Observer:
         key = live.owner_key
         if key is not None:
             self._wake(key)
+            return
+        for deployment in self.deployments.group(live.ref.namespace):  # a policy of nobody's concerns them all
+            self._wake(_name_of(deployment.ref))
 
     def _pod_changed(self, pod: Pod) -> None:
         key = _deployment_of(pod)

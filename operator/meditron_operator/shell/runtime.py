@@ -115,5 +115,6 @@ class Runtime:
             last_success=age(self._queue.last_success),
             oldest_waiting=age(self._queue.oldest_ready),
             waiting=len(self._queue),
-            synced=all(watch.synced.is_set() for watch in self.observer.watches) and self._deployments_heard is not None,
+            synced=all(watch.synced.is_set() for watch in self.observer.watches)
+            and self._deployments_heard is not None,
         )

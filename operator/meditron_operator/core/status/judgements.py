@@ -82,7 +82,7 @@ def progressing(view: View) -> Condition:
         )
     status, wanted = view.workload.status, view.workload.body["spec"]["replicas"]
     current = status.get("observedGeneration", 0) >= view.workload.generation
-    updated = status.get("updatedReplicas", status.get("replicas", 0)) if current else 0
+    updated = status.get("updatedReplicas", 0) if current else 0
     if not current or updated < wanted or status.get("replicas", 0) != wanted:
         return Condition(
             Type.PROGRESSING,
@@ -90,7 +90,9 @@ def progressing(view: View) -> Condition:
             "RollingOut",
             f"{updated} of {wanted} replicas run the current template",
         )
-    return Condition(Type.PROGRESSING, Truth.FALSE, "Complete", f"{wanted} of {wanted} replicas run the current template")
+    return Condition(
+        Type.PROGRESSING, Truth.FALSE, "Complete", f"{wanted} of {wanted} replicas run the current template"
+    )
 
 
 def _in_the_way(live: Live) -> str:

@@ -51,7 +51,9 @@ def condition_changes(previous: Mapping[str, Any], status: Mapping[str, Any]) ->
             yield item
 
 
-_UNEVENTFUL: Final = frozenset({"NotEngaged", "NotAccepted", "PodsMissing", "NotScheduled", "Creating", "RollingOut", "Unverified"})
+_UNEVENTFUL: Final = frozenset(
+    {"NotEngaged", "NotAccepted", "PodsMissing", "NotScheduled", "Creating", "RollingOut", "Unverified"}
+)
 
 
 def _deployed(view: View) -> dict[str, Any]:

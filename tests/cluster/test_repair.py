@@ -1,0 +1,181 @@
+"""Changes by hand are undone; what belongs to somebody else is not touched."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.cluster.support import Admin, Audit, Manifest, condition, deployment
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def settled(admin: Admin, namespace: str) -> str:
+    """A namespace in which `notes` stands, at no replicas."""
+    admin.create(deployment("notes", namespace, replicas=0))
+    admin.wait_phase(namespace, "notes", "Idle")
+    return namespace
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Service", "notes"),
+        ("Service", "notes-pods"),
+        ("NetworkPolicy", "notes-deny"),
+        ("NetworkPolicy", "notes-allow"),
+        ("NetworkPolicy", "notes-operate"),
+        ("ServiceAccount", "notes"),
+        ("StatefulSet", "notes"),
+    ],
+)
+def test_a_deleted_child_comes_back(admin: Admin, settled: str, kind: str, name: str) -> None:
+    before = admin.get(kind, settled, name)
+    assert before is not None
+
+    admin.delete(kind, settled, name)
+
+    def another(body: Manifest | None) -> bool:
+        return body is not None and body["metadata"]["uid"] != before["metadata"]["uid"]
+
+    admin.wait(kind, settled, name, another)
+
+
+def add_environment(body: Manifest) -> None:
+    container = body["spec"]["template"]["spec"]["containers"][0]
+    container["env"].append({"name": "TRUST_REMOTE_CODE", "value": "true"})
+
+
+def add_host_network(body: Manifest) -> None:
+    body["spec"]["template"]["spec"]["hostNetwork"] = True
+    body["spec"]["template"]["spec"]["containers"][0]["ports"][0]["hostPort"] = 8080
+
+
+def scale_by_hand(body: Manifest) -> None:
+    body["spec"]["replicas"] = 7
+
+
+def open_to_all(body: Manifest) -> None:
+    body["spec"]["ingress"] = [{}]
+
+
+def allow_egress(body: Manifest) -> None:
+    body["spec"]["egress"] = [{}]
+
+
+def add_port(body: Manifest) -> None:
+    body["spec"]["ports"].append({"name": "ssh", "port": 22, "targetPort": 22, "protocol": "TCP"})
+
+
+def expose(body: Manifest) -> None:
+    body["spec"]["type"] = "NodePort"
+
+
+def mount_token(body: Manifest) -> None:
+    body["automountServiceAccountToken"] = True
+
+
+def change_label(body: Manifest) -> None:
+    body["metadata"]["labels"]["app.kubernetes.io/name"] = "other"
+
+
+def take_all_labels(body: Manifest) -> None:
+    body["metadata"]["labels"] = None
+
+
+def take_the_owner(body: Manifest) -> None:
+    body["metadata"]["ownerReferences"] = None
+
+
+Change = Callable[[Manifest], None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change"),
+    [
+        ("StatefulSet", "notes", add_environment),
+        ("StatefulSet", "notes", add_host_network),
+        ("StatefulSet", "notes", scale_by_hand),
+        ("StatefulSet", "notes", change_label),
+        ("StatefulSet", "notes", take_all_labels),
+        ("StatefulSet", "notes", take_the_owner),
+        ("NetworkPolicy", "notes-deny", open_to_all),
+        ("NetworkPolicy", "notes-deny", allow_egress),
+        ("NetworkPolicy", "notes-allow", open_to_all),
+        ("NetworkPolicy", "notes-allow", take_all_labels),
+        ("Service", "notes", add_port),
+        ("Service", "notes", expose),
+        ("Service", "notes-pods", take_the_owner),
+        ("ServiceAccount", "notes", mount_token),
+        ("ServiceAccount", "notes", take_all_labels),
+    ],
+)
+def test_a_change_by_hand_is_undone(
+    admin: Admin, audit: Audit, settled: str, kind: str, name: str, change: Change
+) -> None:
+    before = essence(admin.get(kind, settled, name))
+    mark = audit.mark()
+
+    admin.edit(kind, settled, name, change)
+
+    admin.wait(kind, settled, name, lambda body: essence(body) == before)
+    admin.create(deployment("afterwards", settled, replicas=0))
+    admin.wait_phase(settled, "afterwards", "Idle")
+    repairs = [request for request in audit.writes(mark, settled) if request.name in (name, "")]
+    assert len(repairs) <= 2, repairs  # one update; a taken label costs a refused create before it
+
+
+def essence(body: Manifest | None) -> Manifest | None:
+    """What the operator decides of a child."""
+    if body is None:
+        return None
+    kept = {key: value for key, value in body.items() if key not in ("metadata", "status")}
+    meta = body["metadata"]
+    return kept | {"labels": meta.get("labels"), "owners": meta.get("ownerReferences")}
+
+
+def test_what_somebody_else_owns_is_left_alone(admin: Admin, audit: Audit, namespace: str) -> None:
+    theirs = admin.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "notes", "namespace": namespace},
+            "spec": {"ports": [{"port": 80}], "selector": {"app": "billing"}},
+        }
+    )
+    admin.create(deployment("notes", namespace))
+
+    progressing = admin.wait_condition(namespace, "notes", "Progressing", "NotOurs")
+
+    assert "Service notes exists and is not controlled by this deployment" in progressing["message"]
+    assert admin.get("Service", namespace, "notes") == theirs
+    assert admin.get("StatefulSet", namespace, "notes") is None
+    assert [request for request in audit.since() if request.namespace == namespace and request.verb == "delete"] == []
+
+
+def test_somebody_elses_policy_that_opens_the_model_is_reported(admin: Admin, settled: str) -> None:
+    hole = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "everything", "namespace": settled},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
+    }
+    admin.create(hole)
+
+    isolated = admin.wait_condition(settled, "notes", "Isolated", "ForeignPolicy")
+
+    assert "NetworkPolicy everything also selects these pods" in isolated["message"]
+    assert admin.get("NetworkPolicy", settled, "everything") is not None
+    admin.delete("NetworkPolicy", settled, "everything")
+    admin.wait_condition(settled, "notes", "Isolated", "Unverified")
+
+
+def test_a_restarted_rollout_by_hand_is_undone_quietly(admin: Admin, settled: str) -> None:
+    """`kubectl rollout restart` writes an annotation into the template."""
+    restart = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
+    admin.patch("StatefulSet", settled, "notes", {"spec": {"template": {"metadata": {"annotations": restart}}}})
+
+    def undone(body: Manifest | None) -> bool:
+        return body is not None and "annotations" not in body["spec"]["template"]["metadata"]
+
+    admin.wait("StatefulSet", settled, "notes", undone)
+    assert condition(admin.wait_phase(settled, "notes", "Idle"), "Progressing")["reason"] == "Complete"

@@ -1,0 +1,74 @@
+"""The operator ends, is killed, comes back: nothing is lost and nothing is written twice."""
+
+import pytest
+from tests.cluster.support import Admin, Audit, Manifest, deployment
+from tests.testbed import Testbed
+
+pytestmark = pytest.mark.cluster
+
+
+def test_a_restart_writes_nothing(bed: Testbed, admin: Admin, audit: Audit, namespace: str) -> None:
+    for number in range(3):
+        admin.create(deployment(f"notes-{number}", namespace, replicas=number % 2))
+    for number in range(3):
+        admin.wait_phase(namespace, f"notes-{number}", "Ready" if number % 2 else "Idle")
+    bed.stop("operator")
+    mark = audit.mark()
+
+    bed.start_program("operator")
+    admin.create(deployment("afterwards", namespace, replicas=0))
+    admin.wait_phase(namespace, "afterwards", "Idle")
+
+    assert audit.writes_but(mark, namespace, "afterwards") == []
+
+
+def test_kill_9_in_the_middle_ends_in_the_same_state(bed: Testbed, admin: Admin, namespace: str) -> None:
+    for number in range(5):
+        admin.create(deployment(f"notes-{number}", namespace, replicas=0))
+    admin.wait("Service", namespace, "notes-0", lambda body: body is not None)
+
+    bed.kill("operator")
+    bed.start_program("operator")
+
+    for number in range(5):
+        admin.wait_phase(namespace, f"notes-{number}", "Idle")
+    assert len(admin.list("NetworkPolicy", namespace)) == 5 * 3
+    assert len(admin.list("StatefulSet", namespace)) == 5
+
+
+def test_what_happened_meanwhile_is_caught_up_with(bed: Testbed, admin: Admin, namespace: str) -> None:
+    admin.create(deployment("edited", namespace, replicas=0))
+    admin.create(deployment("damaged", namespace, replicas=0))
+    admin.create(deployment("deleted", namespace, replicas=0))
+    for name in ("edited", "damaged", "deleted"):
+        admin.wait_phase(namespace, name, "Idle")
+    bed.stop("operator")
+
+    admin.patch("MeditronDeployment", namespace, "edited", {"spec": {"shutdown": {"graceSeconds": 99}}})
+    admin.delete("Service", namespace, "damaged")
+    admin.delete("MeditronDeployment", namespace, "deleted")
+    admin.wait_gone("StatefulSet", namespace, "deleted", 60)
+    bed.start_program("operator")
+
+    admin.wait("StatefulSet", namespace, "edited", lambda body: grace_of(body) == 99 + 15)
+    admin.wait("Service", namespace, "damaged", lambda body: body is not None)
+    assert admin.get("MeditronDeployment", namespace, "deleted") is None
+    assert admin.get("StatefulSet", namespace, "deleted") is None
+
+
+def grace_of(workload: Manifest | None) -> int | None:
+    return workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] if workload else None
+
+
+def test_the_api_server_restarts(bed: Testbed, admin: Admin, audit: Audit, namespace: str) -> None:
+    """Watches break and come back; what is there already is not written again."""
+    admin.create(deployment("notes", namespace, replicas=0))
+    admin.wait_phase(namespace, "notes", "Idle")
+    mark = audit.mark()
+
+    bed.kill("kube-apiserver")
+    bed.start_program("kube-apiserver")
+
+    admin.create(deployment("afterwards", namespace, replicas=0))
+    admin.wait_phase(namespace, "afterwards", "Idle", 60)
+    assert audit.writes_but(mark, namespace, "afterwards") == []

@@ -1,0 +1,178 @@
+"""Builds programs from their source into the cache, once per user and version."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from tests.testbed.errors import TestbedError
+from tests.testbed.instances import cache_folder
+from tests.testbed.layout import tail
+
+Progress = Callable[[str], None]
+
+KUBERNETES_VERSION = "1.37.2"
+OLDEST_GO = (1, 26)  # what Kubernetes 1.37 asks for
+_SOURCE = Path(__file__).with_name("kubestack")
+_REPORT_SECONDS = 15
+_LOCK_REPORT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to build a folder of programs."""
+
+    name: str
+    version: str
+    usual: str
+    """How long a build without any cache takes on two cores."""
+    package: str | None
+    """What `go install` builds; None: the module in the folder kubestack."""
+    links: tuple[str, ...] = ()
+    """Names under which the binary stands beside itself."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept once built. Its name changes with whatever goes into it."""
+        return cache_folder() / f"{self.name}-{self.version}{_source_digest() if self.package is None else ''}"
+
+
+KUBESTACK = Recipe(
+    name="kubestack",
+    version=KUBERNETES_VERSION,
+    usual="7 to 8 minutes",
+    package=None,
+    links=("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"),
+)
+KWOK = Recipe(name="kwok", version="0.7.0", usual="3 minutes", package="sigs.k8s.io/kwok/cmd/kwok")
+HELM = Recipe(name="helm", version="4.3.1", usual="5 minutes", package="helm.sh/helm/v4/cmd/helm")
+
+
+def ensure_built(recipe: Recipe, progress: Progress) -> Path:
+    """The folder with the recipe's programs, built now if need be; two builders wait for each other.
+
+    Raises TestbedError without Go, with one too old, or with the end of the build's output.
+    """
+    if recipe.folder.is_dir():
+        return recipe.folder
+    cache = cache_folder()
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(cache / f"{recipe.folder.name}.lock", recipe, progress):
+        if not recipe.folder.is_dir():
+            _build_into_place(recipe, progress)
+    return recipe.folder
+
+
+@contextmanager
+def _locked(path: Path, recipe: Recipe, progress: Progress) -> Iterator[None]:
+    """Hold the file's lock, which the kernel frees when its holder dies."""
+    with path.open("w") as file:
+        waited = 0
+        while not _try_lock(file.fileno()):
+            if waited % _LOCK_REPORT_SECONDS == 0:
+                progress(f"another process builds {recipe.name}: waiting")
+            time.sleep(1)
+            waited += 1
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _build_into_place(recipe: Recipe, progress: Progress) -> None:
+    """Build aside and rename, so that the folder is complete or absent."""
+    _require_go(recipe)
+    scratch = recipe.folder.with_name(f"{recipe.folder.name}.building")
+    shutil.rmtree(scratch, ignore_errors=True)  # of a builder that was killed: we hold the lock
+    result = scratch / "result"
+    result.mkdir(parents=True)
+    try:
+        _compile(recipe, result, progress)
+        for link in recipe.links:
+            (result / link).symlink_to(recipe.name)
+        result.rename(recipe.folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _compile(recipe: Recipe, result: Path, progress: Progress) -> None:
+    started = time.monotonic()
+    log = result.parent / "build.log"
+    with log.open("wb") as output, _go(recipe, result, output) as process:
+        try:
+            while process.poll() is None:
+                _report(recipe, time.monotonic() - started, progress)
+                _wait(process, _REPORT_SECONDS)
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise TestbedError(f"{recipe.name} {recipe.version} does not build; the end of Go's output:\n{tail(log)}")
+    progress(f"built {recipe.name} {recipe.version} in {time.monotonic() - started:.0f} s")
+
+
+def _report(recipe: Recipe, seconds: float, progress: Progress) -> None:
+    progress(
+        f"building {recipe.name} {recipe.version} from source: {seconds:.0f} s"
+        f" (once; usually {recipe.usual} on 2 cores)"
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _go(recipe: Recipe, result: Path, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    common = ("-trimpath", "-ldflags", _linker_flags())
+    arguments: tuple[str, ...]
+    if recipe.package is None:
+        arguments = ("build", *common, "-o", str(result / recipe.name), ".")
+    else:
+        arguments = ("install", *common, f"{recipe.package}@v{recipe.version}")
+    env = os.environ | {"CGO_ENABLED": "0", "GOBIN": str(result)}
+    go = str(shutil.which("go"))
+    return subprocess.Popen([go, *arguments], cwd=_SOURCE, env=env, stdout=output, stderr=output)
+
+
+def _linker_flags() -> str:
+    """Without them a hand-built Kubernetes says v0.0.0, which clients and our own check refuse."""
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    version = {"gitVersion": f"v{KUBERNETES_VERSION}", "gitMajor": major, "gitMinor": minor}
+    settings = (f"-X k8s.io/component-base/version.{name}={value}" for name, value in version.items())
+    return " ".join(("-s -w", *settings))
+
+
+def _require_go(recipe: Recipe) -> None:
+    oldest = ".".join(map(str, OLDEST_GO))
+    needed = f"Go {oldest} or newer must be installed to build {recipe.name} {recipe.version}"
+    go = shutil.which("go")
+    if go is None:
+        raise TestbedError(f"{needed}: `go` is not on the PATH")
+    answer = subprocess.run([go, "version"], cwd=_SOURCE, capture_output=True, text=True, check=False)
+    match = re.search(r"go([0-9]+)\.([0-9]+)", answer.stdout)
+    if answer.returncode != 0 or match is None:
+        raise TestbedError(f"{needed}: {' '.join(answer.stderr.split()) or 'go version failed'}")
+    if (int(match[1]), int(match[2])) < OLDEST_GO:
+        raise TestbedError(f"{needed}: this is {match[0]}")
+
+
+def _source_digest() -> str:
+    """`-` and a few characters that differ whenever the module's files do."""
+    content = b"".join((_SOURCE / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
+    return f"-{hashlib.sha256(content).hexdigest()[:8]}"

@@ -1,0 +1,163 @@
+"""The command line of each program of the control plane. Pure."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.testbed.layout import LOOPBACK, Layout, Ports
+
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+
+COMPONENT_USERS: Mapping[str, tuple[str, str]] = {
+    "kube-controller-manager": ("system:kube-controller-manager", "testbed"),
+    "kube-scheduler": ("system:kube-scheduler", "testbed"),
+    "kwok": ("kwok", "system:masters"),  # plays every node's kubelet, which NodeRestriction would keep apart
+}
+"""User and group of the certificate of each component that calls the API server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the supervisor needs to start a program, and to start it again."""
+
+    name: str
+    argv: tuple[str, ...]
+    health: str | None = None
+    """URL that answers 200 once the program does its work."""
+    env: dict[str, str] = field(default_factory=dict)
+    """Its whole environment, but for PATH and HOME."""
+
+
+def control_plane(layout: Layout, ports: Ports, binaries: Mapping[str, Path]) -> dict[str, Program]:
+    """All five programs, by name."""
+    programs = (
+        _etcd(layout, ports),
+        _apiserver(layout, ports),
+        _controller_manager(layout, ports),
+        _scheduler(layout, ports),
+        _kwok(layout, ports),
+    )
+    return {
+        name: Program(name=name, argv=(str(binaries[name]), *flags), health=health)
+        for name, (flags, health) in zip(CONTROL_PLANE, programs, strict=True)
+    }
+
+
+def operator(ports: Ports, env: dict[str, str]) -> Program:
+    """The operator of this repository, in this interpreter."""
+    argv = (sys.executable, "-m", "meditron_operator", "operator", "--health-port", str(ports.operator))
+    return Program(name="operator", argv=argv, health=ports.operator_health_url, env=env)
+
+
+def _etcd(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
+    clients, peers = f"http://{LOOPBACK}:{ports.etcd}", f"http://{LOOPBACK}:{ports.etcd_peer}"
+    flags = (
+        f"--data-dir={layout.etcd}",
+        f"--listen-client-urls={clients}",
+        f"--advertise-client-urls={clients}",
+        f"--listen-peer-urls={peers}",
+        f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=default={peers}",
+        "--unsafe-no-fsync",  # the data need not survive the machine
+        "--log-level=warn",
+    )
+    return flags, f"{clients}/health"
+
+
+def _apiserver(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
+    flags = (
+        f"--etcd-servers=http://{LOOPBACK}:{ports.etcd}",
+        f"--bind-address={LOOPBACK}",
+        # Goes nowhere, since no one keeps the endpoints of the Service `kubernetes`; without it the API
+        # server looks for the address of a default route, which an isolated machine does not have.
+        "--advertise-address=10.0.0.10",
+        "--endpoint-reconciler-type=none",
+        f"--secure-port={ports.api}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        *_serving_certificate(layout),
+        f"--client-ca-file={layout.pki / 'ca.crt'}",
+        # Controllers and scheduler look for a CA of front proxies all the time. Here no one is one.
+        f"--requestheader-client-ca-file={layout.pki / 'ca.crt'}",
+        "--requestheader-allowed-names=none.invalid",
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction,PodSecurity",
+        "--allow-privileged",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={layout.pki / 'service-accounts.key'}",
+        f"--service-account-signing-key-file={layout.pki / 'service-accounts.key'}",
+        f"--audit-policy-file={layout.audit_policy}",
+        f"--audit-log-path={layout.audit_log}",
+        "--audit-log-mode=blocking",  # a request is in the log before its answer is out
+        "--audit-log-maxsize=0",  # one file
+        # Without it SIGTERM takes 60 s while anybody watches, and controllers always do.
+        "--shutdown-watch-termination-grace-period=1s",
+    )
+    return flags, f"{ports.api_url}/readyz"
+
+
+def _controller_manager(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
+    flags = (
+        *_component("kube-controller-manager", layout, ports.controllers),
+        "--controllers=*",
+        "--use-service-account-credentials",
+        f"--service-account-private-key-file={layout.pki / 'service-accounts.key'}",
+        f"--root-ca-file={layout.pki / 'ca.crt'}",
+        "--horizontal-pod-autoscaler-sync-period=5s",
+    )
+    return flags, f"https://{LOOPBACK}:{ports.controllers}/healthz"
+
+
+def _scheduler(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
+    flags = _component("kube-scheduler", layout, ports.scheduler)
+    return flags, f"https://{LOOPBACK}:{ports.scheduler}/readyz"
+
+
+def _component(name: str, layout: Layout, port: int) -> tuple[str, ...]:
+    """What controller manager and scheduler have in common."""
+    kubeconfig = layout.component_kubeconfig(name)
+    return (
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        "--leader-elect=false",
+        "--kube-api-qps=500",  # the default of 20 alone makes the controllers' start 5 s longer
+        "--kube-api-burst=1000",
+        f"--bind-address={LOOPBACK}",
+        f"--secure-port={port}",
+        *_serving_certificate(layout),
+    )
+
+
+def _serving_certificate(layout: Layout) -> tuple[str, ...]:
+    certificate, key = layout.pki / "server.crt", layout.pki / "server.key"
+    return f"--tls-cert-file={certificate}", f"--tls-private-key-file={key}"
+
+
+def _kwok(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
+    flags = (
+        f"--kubeconfig={layout.component_kubeconfig('kwok')}",
+        "--manage-all-nodes=true",
+        "--node-lease-duration-seconds=40",  # as kubelet's; heartbeats are leases, not updates of the nodes
+        f"--server-address={LOOPBACK}:{ports.kwok}",
+    )
+    return flags, f"http://{LOOPBACK}:{ports.kwok}/healthz"
+
+
+def audit_policy() -> dict[str, Any]:
+    """Metadata of every request once it is answered, but for the API server's own and nodes' heartbeats."""
+    return {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "None", "users": ["system:apiserver"]},
+            {
+                "level": "None",
+                "namespaces": ["kube-node-lease", "kube-system"],
+                "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}],
+            },
+            {"level": "Metadata"},
+        ],
+    }

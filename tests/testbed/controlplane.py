@@ -1,0 +1,110 @@
+"""Brings a control plane up under its supervisor, and tells when a program does its work."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import urllib3
+import yaml
+
+from tests.testbed import commands
+from tests.testbed.commands import Program
+from tests.testbed.control import Control
+from tests.testbed.errors import TestbedError
+from tests.testbed.layout import Layout, Ports, allot_ports, tail
+from tests.testbed.pki import ADMIN_GROUP, Authority
+from tests.testbed.waiting import wait_for
+
+Progress = Callable[[str], None]
+
+HEALTH_LIMIT_SECONDS = 60.0
+_PROBE_SECONDS = 2.0
+_PORT_ATTEMPTS = 3
+
+
+class PortTaken(TestbedError):  # noqa: N818
+    """A program lost the race for its port."""
+
+
+def bring_up(layout: Layout, control: Control, binaries: Mapping[str, Path], progress: Progress) -> Ports:
+    """Start all five programs; returns when each is healthy.
+
+    Raises TestbedError with the end of its log when a program ends or is not healthy in time.
+    """
+    authority = Authority.create(layout)
+    for attempt in range(1, _PORT_ATTEMPTS + 1):
+        ports = allot_ports()
+        _write_files(layout, ports, authority)
+        programs = commands.control_plane(layout, ports, binaries)
+        try:
+            _start(programs, layout, control, progress)
+        except PortTaken:
+            if attempt == _PORT_ATTEMPTS:
+                raise
+            progress("another process took one of the ports: once more with others")
+            _reset(layout, control)
+        else:
+            return ports
+    raise AssertionError("unreachable")
+
+
+def _write_files(layout: Layout, ports: Ports, authority: Authority) -> None:
+    """Everything that depends on the ports, and what the API server reads at its start."""
+    ports.save(layout)
+    layout.audit_policy.write_text(yaml.safe_dump(commands.audit_policy(), sort_keys=False))
+    kubeconfigs = {layout.kubeconfig: ("admin", ADMIN_GROUP)}
+    for name, identity in commands.COMPONENT_USERS.items():
+        kubeconfigs[layout.component_kubeconfig(name)] = identity
+    for path, (user, group) in kubeconfigs.items():
+        path.write_text(authority.kubeconfig(ports.api_url, authority.credentials(user, group)))
+        path.chmod(0o600)
+
+
+def _start(programs: Mapping[str, Program], layout: Layout, control: Control, progress: Progress) -> None:
+    """Each as soon as what it needs is there: etcd, API server, then the others at once."""
+    waves = (("etcd",), ("kube-apiserver",), ("kube-controller-manager", "kube-scheduler", "kwok"))
+    for wave in waves:
+        progress(f"starting {', '.join(wave)}")
+        for name in wave:
+            control.run(programs[name])
+        for name in wave:
+            wait_healthy(name, layout, control)
+
+
+def _reset(layout: Layout, control: Control) -> None:
+    for name in control.status():
+        control.kill(name)
+    shutil.rmtree(layout.etcd, ignore_errors=True)
+
+
+def wait_healthy(name: str, layout: Layout, control: Control) -> None:
+    """Wait until the program's health address answers 200.
+
+    Raises TestbedError with the end of the program's log when it ends or does not get there.
+    """
+    with urllib3.PoolManager(ca_certs=str(layout.pki / "ca.crt"), retries=False, timeout=_PROBE_SECONDS) as connections:
+        try:
+            wait_for(
+                f"{name} to be healthy",
+                lambda: _is_healthy(name, layout, control, connections),
+                HEALTH_LIMIT_SECONDS,
+            )
+        except PortTaken:
+            raise
+        except TestbedError as failure:
+            raise TestbedError(f"{failure}\nThe end of its log:\n{tail(layout.log_of(name))}") from None
+
+
+def _is_healthy(name: str, layout: Layout, control: Control, connections: urllib3.PoolManager) -> bool:
+    status = control.status()[name]
+    if not status.running:
+        # Asked first: what answers on the port of a program that ended is somebody else.
+        if "address already in use" in tail(layout.log_of(name)):
+            raise PortTaken(f"{name} found its port taken")
+        raise TestbedError(f"{name} ended with code {status.code} before it was healthy")
+    if status.health is None:
+        return True
+    try:
+        return connections.request("GET", status.health).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False

@@ -1,0 +1,43 @@
+"""Installs this repository's operator the way its plain-YAML bundle does, but for the Deployments."""
+
+import os
+from collections.abc import Iterable, Mapping
+
+from tests.testbed import commands
+from tests.testbed.cluster import Cluster, Manifest, read_manifests
+from tests.testbed.commands import Program
+from tests.testbed.layout import REPOSITORY, Layout, Ports
+from tests.testbed.pki import Authority
+from tests.testbed.waiting import wait_for
+
+NAMESPACE = "meditron-system"
+SERVICE_ACCOUNT = "meditron-operator"
+DEFINITIONS = REPOSITORY / "crds"
+BUNDLE = REPOSITORY / "manifests" / "install.yaml"
+_SERVICE_ACCOUNT_LIMIT_SECONDS = 30.0
+
+
+def install(cluster: Cluster) -> None:
+    """Apply the CRDs, the namespace and the bundle; the operator itself is started beside the cluster."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    cluster.apply([namespace, *read_manifests(DEFINITIONS), *without_deployments(read_manifests(BUNDLE))])
+    wait_for(
+        f"the service account {NAMESPACE}/{SERVICE_ACCOUNT}",
+        lambda: cluster.has_service_account(NAMESPACE, SERVICE_ACCOUNT),
+        _SERVICE_ACCOUNT_LIMIT_SECONDS,
+    )
+
+
+def without_deployments(manifests: Iterable[Manifest]) -> list[Manifest]:
+    """Simulated nodes run no code: a Deployment there would look like an operator that does nothing."""
+    return [manifest for manifest in manifests if manifest["kind"] != "Deployment"]
+
+
+def operator_program(layout: Layout, ports: Ports, cluster: Cluster, extra_env: Mapping[str, str]) -> Program:
+    """The operator with its own service account's rights, not admin's."""
+    credentials = {"token": cluster.token(NAMESPACE, SERVICE_ACCOUNT)}
+    kubeconfig = layout.component_kubeconfig("operator")
+    kubeconfig.write_text(Authority.load(layout).kubeconfig(ports.api_url, credentials))
+    kubeconfig.chmod(0o600)
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), **extra_env}
+    return commands.operator(ports, env)

@@ -1,0 +1,144 @@
+"""What several tests start from: a spec, its case, and what the API server makes of an object."""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from meditron_operator.core.assess import Accepted, assess
+from meditron_operator.core.decide import Case
+from meditron_operator.core.killswitch import Engaged
+from meditron_operator.core.live import Live
+from meditron_operator.core.observed import Cluster, Node, Pod
+from meditron_operator.core.render import Site, desired
+from meditron_operator.core.render.meta import Manifest, Owner
+
+DIGEST: Final = "@sha256:" + "0" * 64
+IMAGE: Final = "registry.example.com/tgi-nonroot" + DIGEST
+OWNER: Final = Owner(name="ward", namespace="clinical-ai", uid="owner-uid")
+OPERATOR_NAMESPACE: Final = "meditron-system"
+HALT: Final = Engaged(mode="halt", reason="wrong dose")
+GONE: Final = object()
+
+_SPEC: Final[Mapping[str, Any]] = {
+    "model": {
+        "id": "meditron-70b",
+        "quantization": "gptq",
+        "contextTokens": 4096,
+        "source": {"persistentVolumeClaim": {"claimName": "weights"}},
+    },
+    "gpu": {"type": "A100-80GB"},
+    "network": {"clients": [{"namespace": "ward-apps", "podLabels": {"app": "notes"}}]},
+    "engine": {"image": IMAGE},
+}
+
+
+def spec(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """A spec that fits, with `changes` by dotted path; GONE takes a field away."""
+    raw: dict[str, Any] = copy.deepcopy(dict(_SPEC))
+    for path, value in (changes or {}).items():
+        *parents, last = path.split(".")
+        at = raw
+        for step in parents:
+            at = at.setdefault(step, {})
+        if value is GONE:
+            at.pop(last, None)
+        else:
+            at[last] = value
+    return raw
+
+
+def accepted(changes: Mapping[str, Any] | None = None) -> Accepted:
+    """What becomes of a spec that fits."""
+    verdict = assess(OWNER.name, spec(changes), None)
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+def case(changes: Mapping[str, Any] | None = None, *, engaged: Engaged | None = None) -> Case:
+    """The case of OWNER; a spec that is refused is fine too."""
+    verdict = assess(OWNER.name, spec(changes), None)
+    return Case(
+        owner=OWNER, generation=3, engaged=engaged, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE
+    )
+
+
+def children(changes: Mapping[str, Any] | None = None, *, stopped: bool = False, owner: Owner = OWNER) -> list[Manifest]:
+    """All children of a spec that fits."""
+    good = accepted(changes)
+    return desired(
+        owner, good.sized, Site(operator_namespace=OPERATOR_NAMESPACE, image=good.image, stopped=stopped)
+    )
+
+
+def child(manifests: Iterable[Manifest], kind: str, name: str = OWNER.name) -> Manifest:
+    """The one of that kind and name."""
+    found = [item for item in manifests if (item["kind"], item["metadata"]["name"]) == (kind, name)]
+    assert len(found) == 1, f"{len(found)} of {kind} {name}"
+    return found[0]
+
+
+def stored(manifest: Manifest, version: int = 7) -> dict[str, Any]:
+    """`manifest` as the API server shows it: with all that the server adds by itself."""
+    obj = copy.deepcopy(manifest)
+    obj["metadata"] |= {
+        "uid": f"uid-of-{obj['kind']}-{obj['metadata']['name']}",
+        "resourceVersion": str(version),
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "generation": 1,
+        "managedFields": [{"manager": "meditron-operator"}],
+    }
+    if obj["kind"] == "Service":
+        address = obj["spec"].get("clusterIP", "10.0.0.7")
+        obj["spec"] |= {
+            "clusterIP": address,
+            "clusterIPs": [address],
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+        }
+    if obj["kind"] != "NetworkPolicy":
+        obj["status"] = {}
+    return obj
+
+
+def live(manifest: Manifest, version: int = 7) -> Live:
+    """`manifest` as the operator remembers it."""
+    return Live.of(manifest["kind"], stored(manifest, version))
+
+
+def cluster(manifests: Iterable[Manifest], **rest: Any) -> Cluster:
+    """A cluster that holds these children."""
+    return Cluster(children=tuple(live(manifest) for manifest in manifests), **rest)
+
+
+def pod(name: str = "ward-0", **changes: Any) -> Pod:
+    """A pod of OWNER: ready on a node, unless `changes` say otherwise. In wire form see test_observed."""
+    given: dict[str, Any] = {
+        "metadata": {
+            "namespace": changes.pop("namespace", OWNER.namespace),
+            "name": name,
+            "uid": f"uid-of-{name}",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": {"meditron.ai/deployment": OWNER.name},
+        },
+        "spec": {
+            "nodeName": changes.pop("node", "node-1"),
+            "containers": [{"resources": {"limits": {"nvidia.com/gpu": str(changes.pop("gpus", 1))}}}],
+        },
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    for part, value in changes.items():
+        given[part] = {**given[part], **value}
+    if given["spec"]["nodeName"] is None:
+        del given["spec"]["nodeName"]
+    return Pod.of(given)
+
+
+def node(name: str = "node-1", product: str = "NVIDIA-A100-SXM4-80GB", gpus: int = 8, **spec: Any) -> Node:
+    """A node with GPUs."""
+    return Node.of(
+        {
+            "metadata": {"name": name, "labels": {"nvidia.com/gpu.product": product}},
+            "spec": spec,
+            "status": {"allocatable": {"nvidia.com/gpu": str(gpus), "cpu": "64"}},
+        }
+    )

@@ -1,0 +1,120 @@
+"""Pods and nodes as the API server writes them, cut down to what decides."""
+
+from typing import Any
+
+import pytest
+
+from meditron_operator.core.observed import Node, Pod, Trouble
+from tests.unit.kit import node, pod
+
+
+def with_container(**status: Any) -> Pod:
+    return pod(status={"containerStatuses": [{"name": "tgi", **status}]})
+
+
+def test_a_running_pod() -> None:
+    found = pod(gpus=4)
+    assert (found.node, found.gpus, found.ready) == ("node-1", {"nvidia.com/gpu": 4}, True)
+    assert not found.deleting
+    assert not found.finished
+    assert found.holds_gpus
+    assert (found.trouble, found.unschedulable, found.restarts) == (None, None, 0)
+
+
+def test_a_pod_of_which_nothing_is_known_yet() -> None:
+    found = Pod.of(
+        {"metadata": {"namespace": "a", "name": "b", "uid": "u", "creationTimestamp": "t"}, "spec": {"containers": []}}
+    )
+    assert (found.deployment, found.node, found.ready, found.holds_gpus) == (None, None, False, False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        ({}, True),
+        ({"node": None}, False),
+        ({"status": {"phase": "Succeeded"}}, False),
+        ({"status": {"phase": "Failed"}}, False),
+        ({"status": {"phase": "Pending"}}, True),
+        ({"metadata": {"deletionTimestamp": "t"}}, True),
+    ],
+)
+def test_gpus_are_held_from_binding_until_the_pod_is_finished(changes: dict[str, Any], *, holds: bool) -> None:
+    assert pod(**changes).holds_gpus is holds
+
+
+def resources(*containers: dict[str, Any]) -> Pod:
+    return pod(spec={"containers": [{"resources": given} for given in containers]})
+
+
+@pytest.mark.parametrize(
+    ("containers", "expected"),
+    [
+        (({},), {}),
+        (({"limits": {"cpu": "1"}},), {}),
+        (({"limits": {"nvidia.com/gpu": "2"}},), {"nvidia.com/gpu": 2}),
+        (({"requests": {"nvidia.com/gpu": "2"}, "limits": {"nvidia.com/gpu": "2"}},), {"nvidia.com/gpu": 2}),
+        (({"limits": {"nvidia.com/gpu": "2"}}, {"limits": {"nvidia.com/gpu": "3"}}), {"nvidia.com/gpu": 5}),
+        (({"limits": {"amd.com/gpu": "1", "nvidia.com/gpu": "1"}},), {"amd.com/gpu": 1, "nvidia.com/gpu": 1}),
+        (({"limits": {"example.com/other": "1"}},), {}),
+    ],
+)
+def test_gpus_of_all_containers_count(containers: tuple[dict[str, Any], ...], expected: dict[str, int]) -> None:
+    assert resources(*containers).gpus == expected
+
+
+@pytest.mark.parametrize(("amount", "count"), [("0", 0), ("1k", 1000), ("1e3", 1000), ("2M", 2_000_000)])
+def test_anybodys_absurd_amount_is_a_number_too(amount: str, count: int) -> None:
+    """The server writes 1000 back as 1k. A pod that nobody can schedule must not end the operator."""
+    assert resources({"limits": {"nvidia.com/gpu": amount}}).gpus == {"nvidia.com/gpu": count}
+
+
+def test_a_node() -> None:
+    found = node(gpus=8)
+    assert (found.name, found.gpus, found.schedulable) == ("node-1", {"nvidia.com/gpu": 8}, True)
+    assert not node(unschedulable=True).schedulable
+
+
+def test_a_node_of_which_nothing_is_known_yet() -> None:
+    assert Node.of({"metadata": {"name": "n"}, "spec": {}}) == Node(name="n", labels={}, gpus={}, schedulable=True)
+
+
+def test_unschedulable_is_what_the_scheduler_says() -> None:
+    said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
+    assert pod(node=None, status={"conditions": [said]}).unschedulable == "0/3 nodes"
+    assert pod(node=None, status={"conditions": [said | {"reason": "SchedulingGated"}]}).unschedulable is None
+    placed = {"type": "PodScheduled", "status": "True"}
+    assert pod(status={"conditions": [placed]}).unschedulable is None
+
+
+OOM = {"reason": "OOMKilled", "exitCode": 137}
+ERROR = {"reason": "Error", "exitCode": 1, "message": "shard failed\n"}
+BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({"state": {"running": {}}, "ready": True}, None),
+        ({"state": {"running": {}}, "lastState": {"terminated": ERROR}, "ready": False}, None),
+        ({"state": {}}, None),
+        ({"state": {"waiting": {"reason": "ContainerCreating"}}}, None),
+        ({"state": {"waiting": {"reason": "PodInitializing"}}}, None),
+        ({"state": {"terminated": ERROR}}, Trouble(reason="Error", message="shard failed", exit_code=1)),
+        (
+            {"state": BACK_OFF, "lastState": {"terminated": ERROR}},
+            Trouble(reason="CrashLoopBackOff", message="shard failed", exit_code=1),
+        ),
+        ({"state": BACK_OFF, "lastState": {"terminated": OOM}}, Trouble(reason="OOMKilled", message="", exit_code=137)),
+        (
+            {"state": {"waiting": {"reason": "ErrImagePull", "message": "denied"}}},
+            Trouble(reason="ErrImagePull", message="denied"),
+        ),
+    ],
+)
+def test_trouble_has_the_containers_last_words(status: dict[str, Any], expected: Trouble | None) -> None:
+    assert with_container(**status).trouble == expected
+
+
+def test_restarts_of_all_containers_count() -> None:
+    assert pod(status={"containerStatuses": [{"restartCount": 2}, {"restartCount": 3}]}).restarts == 5
