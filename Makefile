@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv lock lint type test test-unit test-cluster demo manifests clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-cluster demo manifests clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,10 +31,13 @@ lint: venv  ## ruff, mypy strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-unit: venv  ## no cluster: seconds
+programs: venv  ## find or build the Kubernetes programs that the tests use (15 minutes once, then seconds)
+	$(BIN)/python -m tests.testbed build
+
+test-unit: programs  ## no cluster: seconds
 	$(BIN)/pytest tests/unit tests/golden tests/chart -n $(UNIT_WORKERS)
 
-test-cluster: venv  ## real API server, controllers and scheduler; simulated GPU nodes
+test-cluster: programs  ## real API server, controllers and scheduler; simulated GPU nodes
 	$(BIN)/pytest tests/cluster
 
 test: lint test-unit test-cluster  ## what CI runs

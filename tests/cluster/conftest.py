@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.cluster.support import Admin, Audit, create_all, weights_volume
 from tests.testbed import Testbed
 

@@ -116,6 +116,16 @@ class Admin:
         assert found is not None
         return found
 
+    def wait_settled(self, namespace: str, name: str, phase: str, seconds: float = DEADLINE_SECONDS) -> Manifest:
+        """Until `phase`, and nothing is on its way any more: what is written after this needs a cause."""
+
+        def settled(body: Manifest | None) -> bool:
+            return bool(body and phase_of(body) == phase and condition(body, "Progressing")["reason"] == "Complete")
+
+        found = self.wait("MeditronDeployment", namespace, name, settled, seconds)
+        assert found is not None
+        return found
+
     def wait_condition(
         self, namespace: str, name: str, type_: str, reason: str, seconds: float = DEADLINE_SECONDS
     ) -> Manifest:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.cluster.support import SAMPLES, Admin, Audit, Manifest, condition, deployment
 
 pytestmark = pytest.mark.cluster
@@ -22,7 +23,7 @@ CHILDREN = (
 def test_a_deployment_becomes_its_children_and_serves(admin: Admin, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
 
-    ready = admin.wait_phase(namespace, "notes", "Ready")
+    ready = admin.wait_settled(namespace, "notes", "Ready")
 
     for kind, suffix in CHILDREN:
         child = admin.get(kind, namespace, f"notes{suffix}")
@@ -39,7 +40,7 @@ def test_a_deployment_becomes_its_children_and_serves(admin: Admin, namespace: s
 
 def test_applying_the_same_again_writes_nothing(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
-    settled = admin.wait_phase(namespace, "notes", "Ready")
+    settled = admin.wait_settled(namespace, "notes", "Ready")
     mark = audit.mark()
 
     again = admin.edit("MeditronDeployment", namespace, "notes", lambda body: None)
@@ -58,7 +59,7 @@ def wait_until_the_queue_is_through(admin: Admin, namespace: str) -> None:
 
 def test_an_edit_changes_only_what_it_must(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
-    admin.wait_phase(namespace, "notes", "Ready")
+    admin.wait_settled(namespace, "notes", "Ready")
     mark = audit.mark()
     new = [{"namespace": "ward", "podLabels": {"app": "other"}}]
 
@@ -69,7 +70,7 @@ def test_an_edit_changes_only_what_it_must(admin: Admin, audit: Audit, namespace
         return [peer["podSelector"]["matchLabels"]["app"] for peer in peers] == ["other"]
 
     admin.wait("NetworkPolicy", namespace, "notes-allow", renewed)
-    admin.wait_phase(namespace, "notes", "Ready")
+    admin.wait_settled(namespace, "notes", "Ready")
     written = [(request.verb, request.resource, request.name) for request in audit.writes(mark, namespace)]
     assert ("update", "networkpolicies", "notes-allow") in written
     assert {resource for _, resource, _ in written} == {"networkpolicies", "meditrondeployments/status"}
@@ -77,7 +78,7 @@ def test_an_edit_changes_only_what_it_must(admin: Admin, audit: Audit, namespace
 
 def test_scaling_goes_through_the_scale_subresource(admin: Admin, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
-    admin.wait_phase(namespace, "notes", "Ready")
+    admin.wait_settled(namespace, "notes", "Ready")
 
     admin.resource("MeditronDeployment").scale.patch(
         name="notes",
@@ -96,12 +97,12 @@ def test_scaling_goes_through_the_scale_subresource(admin: Admin, namespace: str
 
     admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"replicas": 1}})
     admin.wait_gone("PodDisruptionBudget", namespace, "notes")
-    admin.wait_phase(namespace, "notes", "Ready")
+    admin.wait_settled(namespace, "notes", "Ready")
 
 
 def test_deleting_takes_every_child_along(admin: Admin, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
-    admin.wait_phase(namespace, "notes", "Ready")
+    admin.wait_settled(namespace, "notes", "Ready")
 
     admin.delete("MeditronDeployment", namespace, "notes")
 
@@ -113,7 +114,7 @@ def test_the_server_stores_children_as_they_were_rendered(admin: Admin, audit: A
     """Every default is spelled out: the first look after creation finds nothing to change."""
     mark = audit.mark()
     admin.create(deployment("notes", namespace, replicas=2))
-    admin.wait_phase(namespace, "notes", "Ready")
+    admin.wait_settled(namespace, "notes", "Ready")
 
     updates = [request for request in audit.writes(mark, namespace) if request.verb == "update"]
     created = [request.resource for request in audit.writes(mark, namespace) if request.verb == "create"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from tests.cluster.support import Admin, Audit, Manifest, condition, deployment
 
 pytestmark = pytest.mark.cluster
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.cluster
 def settled(admin: Admin, namespace: str) -> str:
     """A namespace in which `notes` stands, at no replicas."""
     admin.create(deployment("notes", namespace, replicas=0))
-    admin.wait_phase(namespace, "notes", "Idle")
+    admin.wait_settled(namespace, "notes", "Idle")
     return namespace
 
 
@@ -120,7 +121,8 @@ def test_a_change_by_hand_is_undone(
     admin.wait(kind, settled, name, lambda body: essence(body) == before)
     admin.create(deployment("afterwards", settled, replicas=0))
     admin.wait_phase(settled, "afterwards", "Idle")
-    repairs = [request for request in audit.writes(mark, settled) if request.name in (name, "")]
+    plural = admin.resource(kind).name
+    repairs = [request for request in audit.writes(mark, settled) if (request.resource, request.name) == (plural, name)]
     assert len(repairs) <= 2, repairs  # one update; a taken label costs a refused create before it
 
 
@@ -178,4 +180,4 @@ def test_a_restarted_rollout_by_hand_is_undone_quietly(admin: Admin, settled: st
         return body is not None and "annotations" not in body["spec"]["template"]["metadata"]
 
     admin.wait("StatefulSet", settled, "notes", undone)
-    assert condition(admin.wait_phase(settled, "notes", "Idle"), "Progressing")["reason"] == "Complete"
+    assert condition(admin.wait_settled(settled, "notes", "Idle"), "Progressing")["reason"] == "Complete"

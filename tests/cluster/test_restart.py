@@ -1,6 +1,7 @@
 """The operator ends, is killed, comes back: nothing is lost and nothing is written twice."""
 
 import pytest
+
 from tests.cluster.support import Admin, Audit, Manifest, deployment
 from tests.testbed import Testbed
 
@@ -11,7 +12,7 @@ def test_a_restart_writes_nothing(bed: Testbed, admin: Admin, audit: Audit, name
     for number in range(3):
         admin.create(deployment(f"notes-{number}", namespace, replicas=number % 2))
     for number in range(3):
-        admin.wait_phase(namespace, f"notes-{number}", "Ready" if number % 2 else "Idle")
+        admin.wait_settled(namespace, f"notes-{number}", "Ready" if number % 2 else "Idle")
     bed.stop("operator")
     mark = audit.mark()
 
@@ -31,7 +32,7 @@ def test_kill_9_in_the_middle_ends_in_the_same_state(bed: Testbed, admin: Admin,
     bed.start_program("operator")
 
     for number in range(5):
-        admin.wait_phase(namespace, f"notes-{number}", "Idle")
+        admin.wait_settled(namespace, f"notes-{number}", "Idle")
     assert len(admin.list("NetworkPolicy", namespace)) == 5 * 3
     assert len(admin.list("StatefulSet", namespace)) == 5
 
@@ -63,7 +64,7 @@ def grace_of(workload: Manifest | None) -> int | None:
 def test_the_api_server_restarts(bed: Testbed, admin: Admin, audit: Audit, namespace: str) -> None:
     """Watches break and come back; what is there already is not written again."""
     admin.create(deployment("notes", namespace, replicas=0))
-    admin.wait_phase(namespace, "notes", "Idle")
+    admin.wait_settled(namespace, "notes", "Idle")
     mark = audit.mark()
 
     bed.kill("kube-apiserver")

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from tests.cluster.support import SAMPLES, Admin, Manifest, condition, create_all, deployment, weights_volume
 
 pytestmark = pytest.mark.cluster
@@ -106,7 +107,7 @@ def squatter(name: str, namespace: str, gpus: int) -> Manifest:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "containers": [container],
-            "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-A100-80GB-PCIe"},
+            "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"},
             "topologySpreadConstraints": [
                 {
                     "maxSkew": 1,

@@ -98,8 +98,7 @@ class Testbed:
     @property
     def operator_health_url(self) -> str | None:
         """None when this testbed has no operator."""
-        program = self.status().get("operator")
-        return program.health if program else None
+        return f"{Ports.load(self._layout).operator_url}/healthz" if "operator" in self.status() else None
 
     def status(self) -> dict[str, ProgramStatus]:
         """Every program by its name."""
@@ -180,6 +179,9 @@ class Testbed:
         with self._cluster() as cluster:
             install(cluster)
             program = operator_program(self._layout, Ports.load(self._layout), cluster, extra_env)
+        # Else its garbage collector learns of the new kinds only at its next look for such, up to 30 s later.
+        self.kill("kube-controller-manager")
+        self.start_program("kube-controller-manager")
         tell("starting the operator")
         self._control.run(program)
         wait_healthy("operator", self._layout, self._control)

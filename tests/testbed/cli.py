@@ -14,11 +14,14 @@ from rich.markup import escape
 from meditron_operator.core.catalog.gpus import GPUS
 from tests.testbed import instances
 from tests.testbed.bed import Testbed
+from tests.testbed.commands import CONTROL_PLANE
 from tests.testbed.control import Control
 from tests.testbed.errors import TestbedError
 from tests.testbed.nodes import DEFAULT_NODES
+from tests.testbed.programs import find_all
 
 USER_ERROR = 2
+HELM = "helm"
 
 app = typer.Typer(
     help="A real Kubernetes control plane on this machine, without Docker or root, with simulated GPU nodes.",
@@ -69,6 +72,15 @@ def up(directory: Folder, nodes: Nodes = DEFAULT_NODES, operator: WithOperator =
     ):
         bed.detach()
     print(bed.kubeconfig)
+
+
+@app.command()
+def build() -> None:
+    """Find or build every program that the tests use, and say where each is."""
+    with _clear_errors(), _progress() as tell:
+        found = find_all((*CONTROL_PLANE, HELM), tell)
+    for name, path in found.items():
+        print(f"{name:<24} {path}")
 
 
 @app.command()

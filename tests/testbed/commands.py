@@ -48,7 +48,7 @@ def control_plane(layout: Layout, ports: Ports, binaries: Mapping[str, Path]) ->
 def operator(ports: Ports, env: dict[str, str]) -> Program:
     """The operator of this repository, in this interpreter."""
     argv = (sys.executable, "-m", "meditron_operator", "operator", "--health-port", str(ports.operator))
-    return Program(name="operator", argv=argv, health=ports.operator_health_url, env=env)
+    return Program(name="operator", argv=argv, health=f"{ports.operator_url}/readyz", env=env)
 
 
 def _etcd(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
@@ -139,7 +139,7 @@ def _kwok(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
     flags = (
         f"--kubeconfig={layout.component_kubeconfig('kwok')}",
         "--manage-all-nodes=true",
-        "--node-lease-duration-seconds=40",  # as kubelet's; heartbeats are leases, not updates of the nodes
+        "--node-lease-duration-seconds=10",  # kubelet's is 40: so long a restarted kwok would stand idle
         f"--server-address={LOOPBACK}:{ports.kwok}",
     )
     return flags, f"http://{LOOPBACK}:{ports.kwok}/healthz"

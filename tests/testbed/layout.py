@@ -75,8 +75,8 @@ class Ports:
         return f"https://{LOOPBACK}:{self.api}"
 
     @property
-    def operator_health_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.operator}/healthz"
+    def operator_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.operator}"
 
     def save(self, layout: Layout) -> None:
         layout.ports.write_text(json.dumps(asdict(self)))

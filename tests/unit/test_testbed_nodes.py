@@ -119,7 +119,7 @@ def test_the_operator_gets_its_port_and_environment() -> None:
     program = commands.operator(PORTS, {"KUBECONFIG": "/bed/operator.kubeconfig"})
     assert program.argv[1:] == ("-m", "meditron_operator", "operator", "--health-port", "7")
     assert program.env == {"KUBECONFIG": "/bed/operator.kubeconfig"}
-    assert program.health == "http://127.0.0.1:7/healthz"
+    assert program.health == "http://127.0.0.1:7/readyz"
 
 
 def test_only_deployments_are_left_out_of_the_bundle() -> None:

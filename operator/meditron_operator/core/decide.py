@@ -16,6 +16,9 @@ from meditron_operator.core.spec import SpecError
 
 WORKLOAD: Final = "StatefulSet"
 
+# The kinds that a changed spec may no longer ask for; the operator has the right to delete no others.
+PRUNABLE: Final = frozenset({"NetworkPolicy", "PodDisruptionBudget"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -170,6 +173,5 @@ def _prune(owner: Owner, wanted: Sequence[Manifest], cluster: Cluster) -> list[S
     return [
         Delete(live)
         for live in cluster.children
-        if live.ref not in kept
-        and (live.controlled_by(owner.uid) or (live.ref.name in own and is_ours(live, owner)))
+        if live.ref not in kept and (live.controlled_by(owner.uid) or (live.ref.name in own and is_ours(live, owner)))
     ]

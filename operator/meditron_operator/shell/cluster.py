@@ -50,6 +50,7 @@ CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
 )
 
 _APPLY_YAML: Final = "application/apply-patch+yaml"
+_LONGEST_RETRY_SECONDS: Final = 60.0  # whatever a proxy asks for: a stop can't wait for an hour
 _MAX_LINE_BYTES: Final = 8 * 2**20  # one watch event is one line; etcd's limit for an object is 1.5 MiB
 
 
@@ -127,7 +128,7 @@ class Cluster:
                 async for line in _lines(response.content):
                     event = json.loads(line)
                     yield event["type"], event["object"]
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError) as error:  # or no event at all
             raise UnavailableError(f"watch of {resource.plural} broke: {_words(error)}") from error
 
     async def _request(
@@ -146,10 +147,12 @@ class Cluster:
                 method, self._server + path, data=data, params=params, headers=headers, timeout=self._timeout
             ) as response:
                 await _raise_for_status(response)
-                answer: Manifest = await response.json(content_type=None)
-                return answer
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                answer = await response.json(content_type=None)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UnavailableError(f"{method} {path}: {_words(error)}") from error
+        if not isinstance(answer, dict):
+            raise UnavailableError(f"{method} {path}: the answer is no object")
+        return answer
 
 
 _MANAGED: Final[dict[str, str]] = {"fieldManager": names.FIELD_MANAGER}
@@ -181,12 +184,18 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
     if response.status < 400:
         return
-    text = await response.text()
+    text = await response.text(errors="replace")
+    _raise(response.status, _message(text) or response.reason or "no words", response.headers.get("Retry-After"))
+
+
+def _message(text: str) -> str:
+    """The words of a Status, or the whole answer of whoever stands between us and the API server; one line."""
     try:
-        message = json.loads(text).get("message", text)
+        status = json.loads(text)
     except ValueError:
-        message = text or response.reason or ""
-    _raise(response.status, str(message)[:1000], response.headers.get("Retry-After"))
+        status = None
+    words = status.get("message") if isinstance(status, dict) else None
+    return " ".join(str(words or text).split())[:1000]
 
 
 def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
@@ -198,7 +207,7 @@ def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
         raise RefusedError(message)
     if status == 401:
         raise UnavailableError(f"the API server doesn't know us: {message}")
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
+    seconds = min(float(retry_after), _LONGEST_RETRY_SECONDS) if retry_after and retry_after.isdecimal() else None
     if status == 429 or status >= 500:
         raise UnavailableError(message, retry_after=seconds)
     raise ApiError(f"unexpected status {status}: {message}")

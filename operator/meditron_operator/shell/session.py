@@ -55,10 +55,14 @@ def connect(configuration: Configuration, observe: Observe | None = None) -> Con
 
 
 class _Authorization:
-    """Adds the token, which the kubernetes package renews from its file or plugin when it is due."""
+    """Adds the token, which the kubernetes package renews from its file or plugin when it is due.
+
+    A redirect comes through here as a new request: the token goes to the API server and nowhere else.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
+        self._origin = URL(configuration.host).origin()
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType

@@ -17,6 +17,7 @@ from meditron_operator.shell.workqueue import Chance, backoff_seconds
 
 # The server sends a bookmark about once a minute, so a longer silence is a dead connection.
 SILENCE_SECONDS: Final = 75.0
+_REMEMBERED_GONE: Final = 1000  # far more than can be deleted while the answer to a write is under way
 _RECONNECT_SECONDS: Final = 0.1  # the server ends a watch every few minutes; never spin if it does so at once
 
 ObjectKey = tuple[str, str]
@@ -45,6 +46,7 @@ class Store(Generic[Item]):
         self._changed = changed
         self._items: dict[ObjectKey, Item] = {}
         self._versions: dict[ObjectKey, int] = {}
+        self._gone: dict[ObjectKey, int] = {}  # when the lately deleted went
         self._groups: dict[Any, dict[ObjectKey, Item]] = {}
 
     def group(self, key: Any) -> tuple[Item, ...]:
@@ -64,9 +66,13 @@ class Store(Generic[Item]):
         1.35 that resourceVersions of one kind are numbers in the order of the changes; all releases did so.
         """
         key, version = _key(obj), int(obj["metadata"]["resourceVersion"])
-        if version < self._versions.get(key, 0):
+        if version < max(self._versions.get(key, 0), self._gone.get(key, 0)):
             return
-        item = self._project(obj)
+        try:
+            item = self._project(obj)
+        except (LookupError, TypeError, ValueError, AttributeError):  # anybody's pod; it must not end the watch
+            log.exception("object not understood", namespace=key[0], name=key[1])
+            return
         if item is None:
             self._remove(key)
             return
@@ -75,8 +81,8 @@ class Store(Generic[Item]):
             self._insert(key, item)
 
     def drop(self, obj: Mapping[str, Any]) -> None:
-        """The object is gone."""
-        self.discard(_key(obj))
+        """The object is gone: an answer to a write before that, which comes late, must not bring it back."""
+        self._remove(_key(obj), int(obj["metadata"]["resourceVersion"]))
 
     def discard(self, key: ObjectKey) -> None:
         """The object of that name is gone."""
@@ -88,7 +94,7 @@ class Store(Generic[Item]):
         gone = self._items.keys() - {_key(obj) for obj in objects}
         for key in gone:
             if self._versions[key] <= int(version):
-                self._remove(key)
+                self._remove(key, int(version))
         for obj in objects:
             self.put(obj)
 
@@ -102,10 +108,14 @@ class Store(Generic[Item]):
             self._changed(old)
         self._changed(item)
 
-    def _remove(self, key: ObjectKey) -> None:
+    def _remove(self, key: ObjectKey, gone_since: int = 0) -> None:
         item = self._items.pop(key, None)
         self._versions.pop(key, None)
         if item is not None:
+            if gone_since:
+                self._gone[key] = gone_since
+            if len(self._gone) > _REMEMBERED_GONE:
+                del self._gone[next(iter(self._gone))]
             self._ungroup(key, item)
             self._changed(item)
 
@@ -171,6 +181,8 @@ class Watch(Generic[Item]):
         async for kind, obj in stream:
             self._heard()
             self._take(kind, obj)
+            self._failures = 0
+        self._failures = 0
 
     def _take(self, kind: str, obj: Mapping[str, Any]) -> None:
         if kind == "ERROR":
@@ -185,4 +197,3 @@ class Watch(Generic[Item]):
 
     def _heard(self) -> None:
         self.last_heard = self._chance.clock()
-        self._failures = 0

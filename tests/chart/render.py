@@ -1,0 +1,68 @@
+"""`make manifests`: the files that are made from others, and never edited by hand."""
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from tests.testbed.programs import find
+
+ROOT: Final = Path(__file__).parents[2]
+CHART: Final = ROOT / "charts" / "meditron-operator"
+CRDS: Final = ROOT / "crds"
+BUNDLE: Final = ROOT / "manifests" / "install.yaml"
+NAMESPACE: Final = "meditron-system"
+# Nobody has published an image yet: whoever installs the bundle puts the digest of their own here.
+PLACEHOLDER_IMAGE: Final = "registry.example.com/meditron-operator@sha256:" + "0" * 64
+
+_HEADER: Final = """\
+# Everything that the operator needs, rendered from charts/meditron-operator by `make manifests`.
+# Before you apply it, put your own image in the place of registry.example.com/meditron-operator.
+"""
+
+
+def generated() -> Mapping[Path, str]:
+    """The content of every generated file, by its path."""
+    copies = {CHART / "crds" / crd.name: crd.read_text() for crd in sorted(CRDS.glob("*.yaml"))}
+    return copies | {BUNDLE: bundle()}
+
+
+def bundle() -> str:
+    """Namespace, CRDs and the rendered chart in one file."""
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+    }
+    crds = [yaml.safe_load(crd.read_text()) for crd in sorted(CRDS.glob("*.yaml"))]
+    rendered = [body for body in yaml.safe_load_all(template()) if body]
+    documents = yaml.dump_all([namespace, *crds, *rendered], Dumper=_Plain, sort_keys=False, width=120)
+    return _HEADER + "---\n" + documents
+
+
+def template(*arguments: str) -> str:
+    """The chart's own output. Raises CalledProcessError with Helm's words in `stderr`."""
+    image = f"image.reference={PLACEHOLDER_IMAGE}"
+    command = [str(find("helm")), "template", "meditron-operator", str(CHART), "--namespace", NAMESPACE]
+    done = subprocess.run([*command, "--set", image, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+class _Plain(yaml.SafeDumper):
+    """Repeats what is repeated: anchors in a bundle help nobody."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+        return True
+
+
+def main() -> None:
+    """Write what differs."""
+    for path, content in generated().items():
+        if not path.exists() or path.read_text() != content:
+            path.write_text(content)
+
+
+if __name__ == "__main__":
+    main()

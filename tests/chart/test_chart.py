@@ -1,0 +1,66 @@
+"""The chart renders, refuses what it doesn't know, and everything made from it is up to date."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart.render import CHART, generated, template
+from tests.testbed.programs import find
+
+
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_generated_files_are_up_to_date(path: Path) -> None:
+    assert path.read_text() == generated()[path], "run `make manifests`"
+
+
+def test_helm_finds_nothing_to_complain_about() -> None:
+    command = [str(find("helm")), "lint", "--strict", str(CHART), "--set", f"image.reference=x@sha256:{'0' * 64}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "complaint"),
+    [
+        ("image.reference=", "image.reference: the operator's image"),
+        ("image.reference=repo/operator:latest", "does not match pattern"),
+        ("engine.image=tgi:3.3.7", "does not match pattern"),
+        ("imagee.reference=x", "additional properties 'imagee' not allowed"),
+        ("workers=0", "minimum: got 0, want 1"),
+        ("logLevel=verbose", "value must be one of"),
+    ],
+)
+def test_wrong_values_are_refused(setting: str, complaint: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        template("--set", setting)
+    assert complaint in refused.value.stderr
+
+
+def test_the_pod_is_restricted_and_the_image_pinned() -> None:
+    (deployment,) = [body for body in rendered() if body["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert "@sha256:" in container["image"]
+
+
+def test_the_role_grants_no_more_than_it_says() -> None:
+    (role,) = [body for body in rendered() if body["kind"] == "ClusterRole"]
+    granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    assert not any("*" in word for pair in granted for word in pair)
+    resources = {resource for resource, _ in granted}
+    assert resources.isdisjoint({"secrets", "pods/exec", "configmaps", "namespaces", "clusterroles"})
+    assert {resource for resource, verb in granted if verb == "delete"} == {"networkpolicies", "poddisruptionbudgets"}
+    assert {verb for resource, verb in granted if resource == "meditrondeployments"} == {"list", "watch"}
+
+
+def rendered() -> list[dict[str, Any]]:
+    """The chart's objects with its defaults."""
+    return [body for body in yaml.safe_load_all(template()) if body]

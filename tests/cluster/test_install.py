@@ -1,0 +1,78 @@
+"""The real Helm installs the chart; uninstalling it in any order hangs nothing."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chart.render import CHART, NAMESPACE, PLACEHOLDER_IMAGE
+from tests.cluster.support import Admin, create_all, deployment, weights_volume
+from tests.testbed import Testbed
+from tests.testbed.programs import find
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture(scope="module")
+def empty_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    """A cluster that has never heard of Meditron."""
+    with Testbed.start(tmp_path_factory.mktemp("empty"), nodes="L4:1:1") as bed:
+        yield bed
+
+
+def helm(bed: Testbed, *arguments: str) -> str:
+    """Run the real Helm as the cluster's administrator."""
+    command = [str(find("helm")), "--kubeconfig", str(bed.kubeconfig), "--namespace", NAMESPACE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_install_and_uninstall(empty_bed: Testbed) -> None:
+    image = f"image.reference={PLACEHOLDER_IMAGE}"
+    said = helm(empty_bed, "install", "meditron-operator", str(CHART), "--create-namespace", "--set", image)
+    assert "kubectl get md -A" in said
+
+    admin = Admin(empty_bed.kubeconfig)
+    installed = admin.wait("Deployment", NAMESPACE, "meditron-operator", lambda body: body is not None)
+    assert installed is not None
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ward"}})
+    admin.create(deployment("notes", "ward"))
+
+    helm(empty_bed, "uninstall", "meditron-operator")
+
+    admin.wait_gone("Deployment", NAMESPACE, "meditron-operator")
+    assert admin.get("ClusterRole", None, "meditron-operator") is None
+    assert admin.get("MeditronDeployment", "ward", "notes") is not None  # Helm leaves CRDs and what is in them
+    admin.delete("CustomResourceDefinition", None, "meditrondeployments.meditron.ai")
+    admin.wait_gone("CustomResourceDefinition", None, "meditrondeployments.meditron.ai")
+    for name in ("ward", NAMESPACE):
+        admin.delete("Namespace", None, name)
+        admin.wait_gone("Namespace", None, name, 60)
+
+
+def test_the_bundle_is_accepted_as_it_is(empty_bed: Testbed, bundle: Path) -> None:
+    admin = Admin(empty_bed.kubeconfig)
+    empty_bed.apply(bundle)
+    assert admin.get("Deployment", NAMESPACE, "meditron-operator") is not None
+
+
+@pytest.fixture
+def bundle() -> Path:
+    return CHART.parents[1] / "manifests" / "install.yaml"
+
+
+def test_a_namespace_ends_while_no_operator_runs(bed: Testbed, admin: Admin) -> None:
+    """No finalizer: what the operator made goes without it."""
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "short-lived"}})
+    create_all(admin, weights_volume("short-lived"))
+    admin.create(deployment("notes", "short-lived"))
+    admin.wait_settled("short-lived", "notes", "Ready")
+    bed.stop("operator")
+
+    admin.delete("Namespace", None, "short-lived")
+
+    admin.wait_gone("Namespace", None, "short-lived", 60)
+    bed.start_program("operator")
+    admin.delete("PersistentVolume", None, "short-lived-weights")

@@ -1,0 +1,161 @@
+"""The kill annotation in its first form: no client, no replica, and the truth about it, whatever the spec says."""
+
+import pytest
+
+from tests.cluster.support import Admin, Audit, Manifest, condition, deployment
+from tests.testbed import Testbed
+
+pytestmark = pytest.mark.cluster
+
+KILL = "meditron.ai/kill-switch"
+REASON = "meditron.ai/kill-reason"
+
+
+def engage(admin: Admin, namespace: str, name: str, mode: str = "halt") -> None:
+    annotations = {KILL: mode, REASON: "wrong dose suggested"}
+    admin.patch("MeditronDeployment", namespace, name, {"metadata": {"annotations": annotations}})
+
+
+def release(admin: Admin, namespace: str, name: str) -> None:
+    admin.patch("MeditronDeployment", namespace, name, {"metadata": {"annotations": {KILL: None, REASON: None}}})
+
+
+def assert_stopped(admin: Admin, namespace: str, name: str) -> Manifest:
+    stopped = admin.wait_condition(namespace, name, "Stopped", "EngagedUnverified", 60)
+    assert stopped["status"] == "True"
+    assert admin.get("NetworkPolicy", namespace, f"{name}-allow") is None
+    assert admin.get("Pod", namespace, f"{name}-0") is None
+    workload = admin.get("StatefulSet", namespace, name)
+    assert workload is None or workload["spec"]["replicas"] == 0
+    return stopped
+
+
+@pytest.mark.parametrize("mode", ["halt", "drain", "hold", "True ", "no", ""])
+def test_any_value_stops(admin: Admin, namespace: str, mode: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    address = admin.get("Service", namespace, "notes")
+
+    engage(admin, namespace, "notes", mode)
+
+    stopped = assert_stopped(admin, namespace, "notes")
+    assert "wrong dose suggested" in stopped["message"]
+    body = admin.wait_phase(namespace, "notes", "Stopped")
+    assert condition(body, "Available")["reason"] == "Stopped"
+    assert body["spec"]["replicas"] == 1  # what was asked for is not forgotten
+    assert body["status"]["desiredReplicas"] == 0
+    assert admin.get("Service", namespace, "notes") == address  # clients keep the address
+
+
+def test_release_brings_it_back(admin: Admin, namespace: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    engage(admin, namespace, "notes")
+    assert_stopped(admin, namespace, "notes")
+
+    release(admin, namespace, "notes")
+
+    body = admin.wait_settled(namespace, "notes", "Ready")
+    assert condition(body, "Stopped")["reason"] == "NotEngaged"
+    assert admin.get("NetworkPolicy", namespace, "notes-allow") is not None
+
+
+def test_stopped_is_not_said_before_the_last_pod_is_gone(bed: Testbed, admin: Admin, namespace: str) -> None:
+    """The node doesn't answer: while the pod's object is there, nobody may believe that it is off."""
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    bed.stop("kwok")
+
+    engage(admin, namespace, "notes")
+
+    def only_the_pod_is_left(body: Manifest | None) -> bool:
+        message: str = condition(body or {}, "Stopped").get("message", "")
+        return message.startswith("still there: pod notes-0 (")
+
+    body = admin.wait("MeditronDeployment", namespace, "notes", only_the_pod_is_left, 60)
+    assert body is not None
+    assert condition(body, "Stopped")["status"] == "False"
+    assert body["status"]["phase"] == "Stopping"
+    bed.start_program("kwok")
+    assert_stopped(admin, namespace, "notes")
+
+
+def test_a_deployment_that_is_born_stopped_never_runs(admin: Admin, audit: Audit, namespace: str) -> None:
+    body = deployment("notes", namespace)
+    body["metadata"]["annotations"] = {KILL: "halt"}
+
+    admin.create(body)
+
+    assert_stopped(admin, namespace, "notes")
+    assert admin.list("Pod", namespace) == []
+
+
+@pytest.mark.parametrize("action", ["scale", "edit", "recreate the allow-policy", "scale the StatefulSet"])
+def test_nothing_brings_it_back(admin: Admin, namespace: str, action: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    policy = admin.get("NetworkPolicy", namespace, "notes-allow")
+    assert policy is not None
+    engage(admin, namespace, "notes")
+    assert_stopped(admin, namespace, "notes")
+
+    if action == "scale":
+        admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"replicas": 3}})
+    elif action == "edit":
+        admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"shutdown": {"graceSeconds": 5}}})
+    elif action == "scale the StatefulSet":
+        admin.patch("StatefulSet", namespace, "notes", {"spec": {"replicas": 1}})
+    else:
+        policy["metadata"] = {
+            key: value
+            for key, value in policy["metadata"].items()
+            if key in ("name", "namespace", "labels", "ownerReferences")
+        }
+        admin.create(policy)
+
+    def undone(body: Manifest | None) -> bool:
+        return body is None or body["spec"].get("replicas", 0) == 0
+
+    admin.wait_gone("NetworkPolicy", namespace, "notes-allow")
+    admin.wait("StatefulSet", namespace, "notes", undone)
+    admin.wait_phase(namespace, "notes", "Stopped", 60)
+    assert_stopped(admin, namespace, "notes")
+
+
+def test_a_spec_that_no_longer_fits_is_stopped_all_the_same(admin: Admin, namespace: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"model": {"id": "no-such-model"}}})
+    admin.wait_phase(namespace, "notes", "Invalid")
+    assert admin.get("Pod", namespace, "notes-0") is not None  # a bad edit takes nothing down
+
+    engage(admin, namespace, "notes")
+
+    assert_stopped(admin, namespace, "notes")
+
+
+def test_engaged_while_the_operator_is_down(bed: Testbed, admin: Admin, namespace: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    bed.kill("operator")
+    engage(admin, namespace, "notes")
+
+    bed.start_program("operator")
+
+    assert_stopped(admin, namespace, "notes")
+
+
+def test_engaging_twice_writes_nothing(admin: Admin, audit: Audit, namespace: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    engage(admin, namespace, "notes")
+    assert_stopped(admin, namespace, "notes")
+    admin.wait_settled(namespace, "notes", "Stopped")
+    mark = audit.mark()
+
+    engage(admin, namespace, "notes")
+    admin.patch("MeditronDeployment", namespace, "notes", {"metadata": {"labels": {"seen": "yes"}}})
+    admin.create(deployment("afterwards", namespace, replicas=0))
+    admin.wait_phase(namespace, "afterwards", "Idle")
+
+    assert audit.writes_but(mark, namespace, "afterwards") == []
