@@ -7,12 +7,14 @@ from typing import Final
 
 import yaml
 
+from tests.chart.reference import reference
 from tests.testbed.programs import find
 
 ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "charts" / "meditron-operator"
 CRDS: Final = ROOT / "crds"
 BUNDLE: Final = ROOT / "manifests" / "install.yaml"
+DOCS: Final = ROOT / "docs"
 NAMESPACE: Final = "meditron-system"
 # Nobody has published an image yet: whoever installs the bundle puts the digest of their own here.
 PLACEHOLDER_IMAGE: Final = "registry.example.com/meditron-operator@sha256:" + "0" * 64
@@ -26,7 +28,10 @@ _HEADER: Final = """\
 def generated() -> Mapping[Path, str]:
     """The content of every generated file, by its path."""
     copies = {CHART / "crds" / crd.name: crd.read_text() for crd in sorted(CRDS.glob("*.yaml"))}
-    return copies | {BUNDLE: bundle()}
+    references = {
+        DOCS / f"api-{crd.stem}.md": reference(yaml.safe_load(crd.read_text())) for crd in sorted(CRDS.glob("*.yaml"))
+    }
+    return copies | references | {BUNDLE: bundle()}
 
 
 def bundle() -> str:
