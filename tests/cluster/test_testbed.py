@@ -57,7 +57,7 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
 
 def cli(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tests.testbed", *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     return done
 
@@ -209,7 +209,7 @@ def test_a_port_that_is_lost_to_another_process_is_replaced(tmp_path: Path, monk
 def test_the_death_of_its_caller_ends_a_testbed(tmp_path: Path) -> None:
     directory = tmp_path / "orphan"
     command = [sys.executable, "-c", CALLER, str(directory)]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as caller:  # noqa: S603
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as caller:
         assert caller.stdout is not None
         assert caller.stdout.readline() == "ready\n"
         with watched(pids_of(directory)) as processes:

@@ -57,17 +57,15 @@ def accepted(changes: Mapping[str, Any] | None = None) -> Accepted:
 def case(changes: Mapping[str, Any] | None = None, *, engaged: Engaged | None = None) -> Case:
     """The case of OWNER; a spec that is refused is fine too."""
     verdict = assess(OWNER.name, spec(changes), None)
-    return Case(
-        owner=OWNER, generation=3, engaged=engaged, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE
-    )
+    return Case(owner=OWNER, generation=3, engaged=engaged, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
 
 
-def children(changes: Mapping[str, Any] | None = None, *, stopped: bool = False, owner: Owner = OWNER) -> list[Manifest]:
+def children(
+    changes: Mapping[str, Any] | None = None, *, stopped: bool = False, owner: Owner = OWNER
+) -> list[Manifest]:
     """All children of a spec that fits."""
     good = accepted(changes)
-    return desired(
-        owner, good.sized, Site(operator_namespace=OPERATOR_NAMESPACE, image=good.image, stopped=stopped)
-    )
+    return desired(owner, good.sized, Site(operator_namespace=OPERATOR_NAMESPACE, image=good.image, stopped=stopped))
 
 
 def child(manifests: Iterable[Manifest], kind: str, name: str = OWNER.name) -> Manifest:

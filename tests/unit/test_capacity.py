@@ -28,7 +28,11 @@ def test_a_cordoned_node_offers_none() -> None:
 
 
 def test_only_nodes_with_this_card_and_the_asked_labels_count() -> None:
-    nodes = [node("right"), node("other card", product="NVIDIA-L4"), Node(name="bare", labels={}, gpus={}, schedulable=True)]
+    nodes = [
+        node("right"),
+        node("other card", product="NVIDIA-L4"),
+        Node(name="bare", labels={}, gpus={}, schedulable=True),
+    ]
     assert [found.name for found in matching_nodes(nodes, GPUS["A100-80GB"], {})] == ["right"]
     assert matching_nodes(nodes, GPUS["A100-80GB"], {"zone": "x"}) == []
 

@@ -23,9 +23,20 @@ OBJECT = VERSION["schema"]["openAPIV3Schema"]
 SPEC, STATUS = OBJECT["properties"]["spec"], OBJECT["properties"]["status"]
 
 # JSON schema of pydantic -> keyword of the CRD
-KEYWORDS = (
-    "minimum maximum minLength maxLength pattern minItems maxItems minProperties maxProperties type enum default".split()
-)
+KEYWORDS = [
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+    "type",
+    "enum",
+    "default",
+]
 
 
 def resolved(node: dict[str, Any], defs: dict[str, Any]) -> dict[str, Any]:

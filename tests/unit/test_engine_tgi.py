@@ -87,7 +87,9 @@ def test_the_total_of_a_batch_is_never_given() -> None:
 @given(st.integers(64, 4096), st.sampled_from(["L4", "A100-80GB", "T4"]))
 def test_input_total_and_prefill_stand_together_and_in_order(context: int, gpu: str) -> None:
     """TGI computes total - input in unsigned numbers; a prefill below the input needs chunking."""
-    raw = spec({"model.id": "meditron-7b", "model.quantization": "none", "model.contextTokens": context, "gpu.type": gpu})
+    raw = spec(
+        {"model.id": "meditron-7b", "model.quantization": "none", "model.contextTokens": context, "gpu.type": gpu}
+    )
     verdict = assess("ward", raw, None)
     if not isinstance(verdict, Accepted):
         return
@@ -171,7 +173,9 @@ def test_nothing_is_told_to_anybody() -> None:
         given_ = environment({"offline": offline})
         assert given_["USAGE_STATS"] == "off"
         assert given_["HF_HUB_DISABLE_TELEMETRY"] == given_["DO_NOT_TRACK"] == "1"
-        assert (given_.get("HF_HUB_OFFLINE"), given_.get("TRANSFORMERS_OFFLINE")) == (("1", "1") if offline else (None, None))
+        assert (given_.get("HF_HUB_OFFLINE"), given_.get("TRANSFORMERS_OFFLINE")) == (
+            ("1", "1") if offline else (None, None)
+        )
 
 
 def test_paged_attention_is_asked_for_where_sizing_counted_on_it() -> None:

@@ -11,7 +11,9 @@ from meditron_operator.core.killswitch import Engaged, engaged
 SWITCH, WHY = "meditron.ai/kill-switch", "meditron.ai/kill-reason"
 
 
-@pytest.mark.parametrize("value", ["halt", "hold", "drain", "", "True ", "no", "false", "off", "0", "release", " ", "HALT"])
+@pytest.mark.parametrize(
+    "value", ["halt", "hold", "drain", "", "True ", "no", "false", "off", "0", "release", " ", "HALT"]
+)
 def test_every_value_engages(value: str) -> None:
     assert engaged({"annotations": {SWITCH: value}}) == Engaged(mode=value or "halt", reason="")
 

@@ -95,7 +95,9 @@ def test_pod_security_restricted(changes: dict[str, Any], *, stopped: bool) -> N
     assert context["readOnlyRootFilesystem"] is True
     assert context["capabilities"] == {"drop": ["ALL"]}
     as_root = changes.get("engine.runAsNonRoot") is False
-    assert (context.get("runAsNonRoot"), spec["securityContext"].get("runAsNonRoot")) == ((None, None) if as_root else (True, True))
+    assert (context.get("runAsNonRoot"), spec["securityContext"].get("runAsNonRoot")) == (
+        (None, None) if as_root else (True, True)
+    )
     assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & spec.keys()
     kinds = {key for volume in spec["volumes"] for key in volume} - {"name"}
     assert kinds <= {"emptyDir", "persistentVolumeClaim", "image"}

@@ -184,8 +184,22 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-FIELDS = """model gpu replicas network offline engine shutdown model.source model.quantization gpu.tolerations
-gpu.nodeSelector network.clients engine.extraEnv engine.image""".split()
+FIELDS = [
+    "model",
+    "gpu",
+    "replicas",
+    "network",
+    "offline",
+    "engine",
+    "shutdown",
+    "model.source",
+    "model.quantization",
+    "gpu.tolerations",
+    "gpu.nodeSelector",
+    "network.clients",
+    "engine.extraEnv",
+    "engine.image",
+]
 
 
 @settings(max_examples=150, deadline=None)

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from meditron_operator.core.catalog.quantization import FACTS, Quantization
 from meditron_operator.core.engines.environment import RESERVED_ENVIRONMENT
@@ -181,7 +181,7 @@ class Spec(_Frozen):
 def _require_digest(field: str, reference: str | None) -> None:
     if reference is not None and not DIGEST.search(reference):
         raise PydanticCustomError(
-            UNPINNED, "{field} must end in @sha256:<64 hex digits> while offline is true", {"field": field}
+            UNPINNED, "must end in @sha256:<64 hex digits> while offline is true", {"field": field}
         )
 
 
@@ -206,11 +206,11 @@ def parse(name: str, raw: Mapping[str, Any]) -> Spec | SpecError:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         reason = UNPINNED if all(problem["type"] == UNPINNED for problem in problems) else INVALID
-        return SpecError(reason, "; ".join(_line(problem["loc"], problem["msg"]) for problem in problems))
+        return SpecError(reason, "; ".join(map(_line, problems)))
 
 
-def _line(location: tuple[int | str, ...], message: str) -> str:
-    path = "spec"
-    for step in location:
+def _line(problem: ErrorDetails) -> str:
+    path = f"spec.{problem['ctx']['field']}" if problem["type"] == UNPINNED else "spec"
+    for step in problem["loc"]:
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return f"{path}: {message.removeprefix('Value error, ')}"
+    return f"{path}: {problem['msg'].removeprefix('Value error, ')}"

@@ -109,7 +109,10 @@ class Cluster:
     async def list(self, resource: Resource, selector: str) -> tuple[list[Manifest], str]:
         """All objects of a kind, and the resourceVersion to watch from."""
         answer = await self._request("GET", resource.path(), params=_selected(selector))
-        return answer.get("items") or [], answer["metadata"]["resourceVersion"]
+        try:
+            return answer.get("items") or [], answer["metadata"]["resourceVersion"]
+        except (LookupError, TypeError) as error:
+            raise UnavailableError(f"the answer is no list of {resource.plural}") from error
 
     async def watch(
         self, resource: Resource, selector: str, since: str, silence_seconds: float
@@ -126,8 +129,7 @@ class Cluster:
             async with self._http.get(self._server + resource.path(), params=params, timeout=timeout) as response:
                 await _raise_for_status(response)
                 async for line in _lines(response.content):
-                    event = json.loads(line)
-                    yield event["type"], event["object"]
+                    yield _event(line)
         except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError) as error:  # or no event at all
             raise UnavailableError(f"watch of {resource.plural} broke: {_words(error)}") from error
 
@@ -165,6 +167,17 @@ def _selected(selector: str) -> dict[str, str]:
 def _words(error: BaseException) -> str:
     """A time-out says nothing by itself."""
     return str(error) or type(error).__name__
+
+
+def _event(line: bytes) -> tuple[str, Manifest]:
+    """A line that is no event, of a proxy for instance, raises LookupError, TypeError or ValueError."""
+    event = json.loads(line)
+    kind, obj = event["type"], event["object"]
+    if kind != "ERROR":
+        int(obj["metadata"]["resourceVersion"])
+    elif not isinstance(obj, dict):
+        raise TypeError("an error without a Status")
+    return kind, obj
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -40,17 +40,17 @@ def _registry(config: Config, configuration: Configuration, stop: asyncio.Event)
     """Handlers leave nothing on the objects: no annotation, no finalizer."""
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(id="startup", registry=registry)
     async def start(memo: kopf.Memo, **_: Any) -> None:
         memo.runtime = Runtime(config, configuration)
         await memo.runtime.start(stop)
 
-    @kopf.on.login(registry=registry)
+    @kopf.on.login(id="login", registry=registry)
     async def login(memo: kopf.Memo, **_: Any) -> kopf.AiohttpSession:
         connection = memo.runtime.connection
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.http)
 
-    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
+    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, id="seen", registry=registry)
     async def seen(event: kopf.RawEvent, memo: kopf.Memo, **_: Any) -> None:
         store = memo.runtime.deployments
         if event["type"] == "DELETED":
@@ -58,7 +58,7 @@ def _registry(config: Config, configuration: Configuration, stop: asyncio.Event)
         else:
             store.put(event["object"])
 
-    @kopf.on.cleanup(registry=registry)
+    @kopf.on.cleanup(id="cleanup", registry=registry)
     async def close(memo: kopf.Memo, **_: Any) -> None:
         await memo.runtime.close()
 

@@ -25,6 +25,8 @@ from meditron_operator.shell.watch import ObjectKey
 SHORTAGE_SECONDS: Final = 5.0  # how stale the numbers about missing GPUs may get; asks the server for nothing
 REFUSED_SECONDS: Final = 60.0  # a quota, a policy or a foreign object may be gone by then
 
+TRIES: Final = 3  # in one pass; after that the key waits its turn like any other that failed
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,6 +45,7 @@ class Pass:
 
     others: dict[Ref, Live] = field(default_factory=dict)  # in the place of a child, unseen by the watches
     errors: list[ApiError] = field(default_factory=list)
+    conflict: ConflictError | None = None  # the cache was behind; it has been brought up to date
     writes: int = 0
 
     @property
@@ -51,7 +54,7 @@ class Pass:
 
     def raise_for_retry(self) -> None:
         """Raise the first error that another try may heal."""
-        for error in self.errors:
+        for error in [*self.errors, *filter(None, [self.conflict])]:
             if not isinstance(error, RefusedError):
                 raise error
 
@@ -97,13 +100,15 @@ class Reconciler:
         )
 
     async def _converge(self, key: ObjectKey, case: Case) -> tuple[Pass, Decision]:
-        """Decide and write; once more when a name turned out to be taken by something unseen."""
-        outcome = Pass()
-        decision = self._decide(key, case, outcome)
-        await self._carry_out(key, decision, outcome)
-        if outcome.others:
+        """Decide and write, and again with the truth when the cache turned out to be behind."""
+        outcome, decision = Pass(), Decision()
+        for _ in range(TRIES):
+            outcome.conflict = None
+            outcome.errors.clear()
             decision = self._decide(key, case, outcome)
             await self._carry_out(key, decision, outcome)
+            if outcome.conflict is None:
+                break
         if outcome.writes:
             log.info("children written", namespace=key[0], name=key[1], writes=outcome.writes)
         return outcome, decision
@@ -129,7 +134,8 @@ class Reconciler:
         try:
             await self._write(key, step)
         except ConflictError as error:
-            await self._look_at(step, error, outcome)
+            outcome.conflict = error
+            await self._look_at(step.ref, outcome)
             return False
         except ApiError as error:
             if isinstance(error, NotFoundError):
@@ -159,40 +165,44 @@ class Reconciler:
         if not matches(wanted, returned, None):
             settled[returned.uid] = settle(wanted, returned)
 
-    async def _look_at(self, step: Step, conflict: ConflictError, outcome: Pass) -> None:
-        """Somebody was faster, or something unlabelled has the name: get the truth past the cache."""
+    async def _look_at(self, ref: Ref, outcome: Pass) -> None:
+        """Somebody was faster, or something without our label has the name: get the truth past the cache."""
         try:
-            live = Live.of(step.ref.kind, await self._cluster.get(step.ref))
+            body = await self._cluster.get(ref)
         except NotFoundError:
-            self._known.deleted(step.ref)
-            outcome.errors.append(conflict)
+            self._known.deleted(ref)
         except ApiError as error:
             outcome.errors.append(error)
         else:
-            if isinstance(step, Create) and step.ref not in outcome.others:
-                outcome.others[step.ref] = live
+            live = Live.of(ref.kind, body)
+            if names.DEPLOYMENT_LABEL in live.labels:
+                self._known.written(ref.kind, body)
             else:
-                outcome.errors.append(conflict)
+                outcome.others[ref] = live
 
     async def _report(self, view: View, deployment: Live) -> Manifest:
         """Post what changed, then store the status; nothing when it is stored already."""
-        previous, now = deployment.status, _rfc3339(self._now())
+        ref, previous, now = deployment.ref, deployment.status, _rfc3339(self._now())
         status = summarize(view, previous, now)
         if status == {field: value for field, value in previous.items() if field != "killSwitch"}:
             return status
         try:
             for change in condition_changes(previous, status):
-                await self._cluster.create_event(event(view.case, change, previous, now))
-            answer = await self._cluster.apply_status(deployment.ref, deployment.uid, status)
+                await self._announce(event(view.case, change, previous, now))
+            answer = await self._cluster.apply_status(ref, deployment.uid, status)
         except NotFoundError:
-            self._known.deleted(deployment.ref)
+            self._known.deleted(ref)
             return status
         self._known.written(names.KIND, answer)
-        log.info(
-            "status", namespace=deployment.ref.namespace, name=deployment.ref.name, phase=status["phase"],
-            reason=status["reason"],
-        )  # fmt: skip
+        log.info("status", namespace=ref.namespace, name=ref.name, phase=status["phase"], reason=status["reason"])
         return status
+
+    async def _announce(self, news: Manifest) -> None:
+        """Post an Event; one that is refused (a quota, say) must not keep the status from being stored."""
+        try:
+            await self._cluster.create_event(news)
+        except RefusedError as error:
+            log.warning("event refused", name=news["metadata"]["name"], error=str(error))
 
     def _look_again(self, status: Manifest) -> float:
         if status["phase"] == "Degraded":
