@@ -1,0 +1,158 @@
+"""The command line: `python -m tests.demo --help`."""
+
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic.exceptions import DynamicApiError
+from urllib3.exceptions import HTTPError
+
+from tests.cluster.support import ROOT, Admin
+from tests.demo.errors import DemoError
+from tests.demo.rows import rows
+from tests.demo.screen import PlainScreen, screen
+from tests.demo.steps import KINDS, STEPS, Stage, prepare
+from tests.demo.watching import Watching
+from tests.demo.words import NAMESPACE, NODES, Measured, cluster_size, failure, premises, still_running, summary
+from tests.testbed import Testbed, TestbedError
+
+FAILED = 1
+USER_ERROR = 2
+INTERRUPTED = 130
+KEPT_FOLDER = ROOT / ".demo"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def demo(
+    keep: Annotated[
+        bool,
+        typer.Option("--keep", help="Leave the cluster and the operator running, and say how to use and end them."),
+    ] = False,
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir",
+            metavar="D",
+            help="Folder for the cluster, empty or absent. Default: a temporary one; with --keep .demo in the project.",
+        ),
+    ] = None,
+) -> None:
+    """Show the operator's main job on a cluster of its own: real control plane, simulated GPU nodes.
+
+    Deploys Meditron in five sizes, scales it, repairs it and stops it. It needs no Docker, no root and no GPU,
+    and leaves nothing behind. Programs that this machine does not have are built first, once, which needs Go.
+
+    Exit code: 0 done, 1 a step did not come out in time, 2 no cluster could be started, 130 interrupted.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with _folder(directory, keep) as folder:
+            code = _run(folder, keep)
+    except TestbedError as problem:
+        _complain(f"error: {problem}")
+        code = USER_ERROR
+    except KeyboardInterrupt:
+        _complain("interrupted: everything is ended and removed")
+        code = INTERRUPTED
+    raise typer.Exit(code)
+
+
+def _run(folder: Path, keep: bool) -> int:
+    started = time.monotonic()
+    problem, lines = "", []
+    with screen() as viewer:
+        viewer.say("The Meditron operator at work", style="bold")
+        for line in premises():
+            viewer.say(line)
+        with _start(folder, viewer) as bed:
+            up = Measured("cluster and operator up", time.monotonic() - started, "the start")
+            viewer.done(f"{up.what}: {cluster_size(NODES)}", up.seconds)
+            try:
+                results = [up, *_play(bed, viewer)]
+            except DemoError as error:
+                problem = str(error)
+                lines = failure(problem, _logs_to_keep(bed, keep), bed.directory if keep else None)
+            if keep:
+                bed.detach()
+    if problem:
+        _complain(*lines)
+        return FAILED
+    viewer.conclude(*summary(results, time.monotonic() - started))
+    if keep:
+        viewer.say()
+        for line in still_running(bed.directory, bed.kubeconfig, bed.logs):
+            viewer.say(line)
+    return 0
+
+
+def _start(folder: Path, viewer: PlainScreen) -> Testbed:
+    viewer.step("Start a cluster, install the CRD and the operator under its own RBAC")
+    viewer.command("kubectl apply --server-side -f crds/ -f manifests/install.yaml")
+    # What the operator would leave behind when the testbed kills it at the end goes with the testbed's folder.
+    env = {"TMPDIR": str(folder.resolve())}
+    return Testbed.start(folder, NODES, operator=True, operator_env=env, progress=viewer.busy)
+
+
+def _play(bed: Testbed, viewer: PlainScreen) -> list[Measured]:
+    """All steps, one after the other. Raises DemoError at the first that does not come out."""
+    try:
+        admin = _admin(bed)
+        prepare(admin)
+        with Watching(admin, NAMESPACE, KINDS, lambda state: viewer.show(rows(state))) as watching:
+            stage = Stage(admin, watching, viewer)
+            return [result for step in STEPS for result in step(stage)]
+    except DynamicApiError as refused:
+        raise DemoError(f"the API server refuses a request: {refused.summary()}") from refused  # type: ignore[no-untyped-call]
+    except (ApiException, HTTPError) as broken:
+        raise DemoError(f"the API server does not answer: {' '.join(str(broken).split())}") from broken
+
+
+def _admin(bed: Testbed) -> Admin:
+    """The client keeps its keys and the server's list of resources in temporary files: in the testbed's folder
+    they end with it."""
+    tempfile.tempdir = str(bed.directory)
+    try:
+        return Admin(bed.kubeconfig)
+    finally:
+        tempfile.tempdir = None
+
+
+def _logs_to_keep(bed: Testbed, keep: bool) -> Path:
+    """Where the logs stay: those of a testbed that is about to go are copied."""
+    if keep:
+        return bed.logs
+    logs = Path(tempfile.mkdtemp(prefix="meditron-demo-logs-"))
+    shutil.copytree(bed.logs, logs, dirs_exist_ok=True)
+    shutil.copy(bed.audit_log, logs)
+    return logs
+
+
+@contextmanager
+def _folder(asked: Path | None, keep: bool) -> Iterator[Path]:
+    """The testbed's folder. It removes its content by itself; what we made and it never used, we remove."""
+    if asked is not None or keep:
+        yield asked or KEPT_FOLDER
+        return
+    made = Path(tempfile.mkdtemp(prefix="meditron-demo-"))
+    try:
+        yield made
+    finally:
+        with contextlib.suppress(OSError):
+            made.rmdir()
+
+
+def _complain(*lines: str) -> None:
+    sys.stdout.flush()
+    print(*lines, sep="\n", file=sys.stderr)  # noqa: T201
