@@ -100,9 +100,7 @@ def _run(folder: Path, keep: bool) -> int:
 def _start(folder: Path, viewer: PlainScreen) -> Testbed:
     viewer.step("Start a cluster, install the CRD and the operator under its own RBAC")
     viewer.command("kubectl apply --server-side -f crds/ -f manifests/install.yaml")
-    # What the operator would leave behind when the testbed kills it at the end goes with the testbed's folder.
-    env = {"TMPDIR": str(folder.resolve())}
-    return Testbed.start(folder, NODES, operator=True, operator_env=env, progress=viewer.busy)
+    return Testbed.start(folder, NODES, operator=True, progress=viewer.busy)
 
 
 def _play(bed: Testbed, viewer: PlainScreen) -> list[Measured]:

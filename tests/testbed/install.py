@@ -39,5 +39,6 @@ def operator_program(layout: Layout, ports: Ports, cluster: Cluster, extra_env: 
     kubeconfig = layout.component_kubeconfig("operator")
     kubeconfig.write_text(Authority.load(layout).kubeconfig(ports.api_url, credentials))
     kubeconfig.chmod(0o600)
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig), **extra_env}
+    # What it would leave in its temporary folder when it is killed goes with the testbed's folder.
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(layout.root), **extra_env}
     return commands.operator(ports, env)

@@ -429,7 +429,7 @@ def test_prefill_is_never_more_than_the_context() -> None:
 
 def test_explanation_is_one_line_with_the_numbers() -> None:
     assert fitting(demand("meditron-70b none 4 A100-40GB")).explanation == (
-        "meditron-70b none on 4 x A100-40GB (standard), per GPU: weights 32.1 GiB + KV cache 1.9 GiB "
+        "meditron-70b 16-bit on 4 x A100-40GB (standard), per GPU: weights 32.1 GiB + KV cache 1.9 GiB "
         "+ activations 0.4 GiB + runtime 1.0 GiB + headroom 3.9 GiB = 39.4 GiB; "
         "24,966 tokens, 19,972 of them safe: 4 sequences of 4,096 tokens at once"
     )

@@ -27,17 +27,24 @@ Observe = Callable[[str, URL], None]
 def load_configuration() -> Configuration:
     """The pod's service account, or the kubeconfig that KUBECONFIG or the home folder names.
 
-    Raises ApiError when there is neither.
+    Raises ApiError, in one line, when there is neither or when it can't be used.
     """
     configuration = Configuration()
     try:
+        _load(configuration)
+        URL(configuration.host).origin()
+        _tls(configuration)
+    except Exception as error:  # a broken file raises whatever the kubernetes package stumbles over in it
+        words = " ".join(str(error).split())
+        raise ApiError(f"no cluster to talk to: {words}; set KUBECONFIG or run inside a pod") from error
+    return configuration
+
+
+def _load(configuration: Configuration) -> None:
+    try:
         kubeconfig.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except kubeconfig.ConfigException:
-        try:
-            kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-        except kubeconfig.ConfigException as error:
-            raise ApiError(f"no cluster to talk to: {error}; set KUBECONFIG or run inside a pod") from error
-    return configuration
+        kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
 def connect(configuration: Configuration, observe: Observe | None = None) -> Connection:
@@ -68,7 +75,7 @@ class _Authorization:
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         header = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        if header:
+        if header and request.url.origin() == self._origin:
             request.headers[aiohttp.hdrs.AUTHORIZATION] = header
         return await handler(request)
 

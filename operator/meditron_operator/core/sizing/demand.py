@@ -60,6 +60,12 @@ class Demand:
         return FACTS[self.quantization]
 
     @property
+    def weights_name(self) -> str:
+        """The model and how its weights are stored, for people."""
+        stored = "16-bit" if self.quantization is Quantization.NONE else self.quantization.value
+        return f"{self.model.name} {stored}"
+
+    @property
     def wanted_tokens(self) -> int:
         return self.context_tokens * self.concurrency
 

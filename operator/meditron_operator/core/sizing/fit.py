@@ -99,7 +99,7 @@ def measure(demand: Demand, gpus: int, profile: Profile) -> Fit:
 def refusal(demand: Demand, fit: Fit) -> Refusal:
     """Why this fit is none, with the numbers that failed."""
     parts = fit.bytes_per_gpu
-    what = f"{demand.model.name} {demand.quantization} does not fit on {fit.gpus} x {demand.gpu.name}"
+    what = f"{demand.weights_name} does not fit on {fit.gpus} x {demand.gpu.name}"
     if parts.kv_cache <= 0:
         reason = RefusalReason.WEIGHTS_TOO_LARGE
         why = (

@@ -58,7 +58,7 @@ def _illegal_count(demand: Demand) -> tuple[Refusal, ...]:
     why = why_illegal(demand.model, demand.quantization, demand.gpus)
     if why is not None:
         reason = RefusalReason.ILLEGAL_SHARD_COUNT
-        message = f"{demand.model.name} {demand.quantization} cannot run on {demand.gpus} GPUs: {why}"
+        message = f"{demand.weights_name} cannot run on {demand.gpus} GPUs: {why}"
     elif demand.gpus > 1 and not can_shard(demand.gpu):
         reason = RefusalReason.NO_SHARDED_PATH
         message = f"{capability(demand.gpu)} has no sharded path in TGI: one GPU only"
@@ -100,7 +100,7 @@ def _explanation(demand: Demand, fit: Fit) -> str:
     parts = fit.bytes_per_gpu
     sequences = fit.safe_tokens // demand.context_tokens
     line = (
-        f"{demand.model.name} {demand.quantization} on {fit.gpus} x {demand.gpu.name} ({fit.profile}), "
+        f"{demand.weights_name} on {fit.gpus} x {demand.gpu.name} ({fit.profile}), "
         f"per GPU: weights {gib(parts.weights)} + KV cache {gib(parts.kv_cache)} "
         f"+ activations {gib(parts.activations)} + runtime {gib(parts.runtime)} "
         f"+ headroom {gib(parts.headroom)} = {gib(parts.total)}; "

@@ -11,7 +11,6 @@ from meditron_operator.core.status.view import View
 
 _BROKEN: Final = frozenset({"CrashLoop", "OutOfMemory", "ImagePullFailed", "ContainerRefused"})
 _HELD_UP: Final = frozenset({"NotOurs", "WriteRefused"})
-_UNPLACED: Final = frozenset({"PodsMissing", "Unschedulable"})  # not for want of GPUs
 
 Conditions = Mapping[Type, Condition]
 
@@ -88,18 +87,19 @@ def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
     """The word for the printer column and the condition that explains it; the first that applies."""
     stopped, accepted, scheduled = (conditions[type_] for type_ in (Type.STOPPED, Type.ACCEPTED, Type.SCHEDULED))
     available, progressing = conditions[Type.AVAILABLE], conditions[Type.PROGRESSING]
-    engaged, unplaced = view.case.engaged is not None, scheduled.status is Truth.FALSE
+    engaged, serving = view.case.engaged is not None, view.ready_replicas > 0
+    pods_missing = scheduled.reason == "PodsMissing"
     candidates = (
         ("Stopped", stopped, engaged and stopped.status is Truth.TRUE),
         ("Stopping", stopped, engaged),
         ("Invalid", accepted, accepted.status is Truth.FALSE),
         ("Degraded", progressing, progressing.reason in _HELD_UP),
         ("Degraded", available, available.reason in _BROKEN),
-        ("Pending", scheduled, scheduled.reason in _UNPLACED),
-        ("WaitingForGPU", scheduled, unplaced),
+        ("Pending", scheduled, scheduled.reason == "Unschedulable" or (pods_missing and not serving)),
+        ("WaitingForGPU", scheduled, scheduled.status is Truth.FALSE and not pods_missing),
         ("Idle", available, available.reason == "ScaledToZero"),
+        ("RollingOut", progressing, serving and progressing.status is Truth.TRUE),
         ("Loading", available, view.ready_replicas < view.wanted_replicas),
-        ("RollingOut", progressing, progressing.status is Truth.TRUE),
         ("Ready", available, True),
     )
     return next((phase, why) for phase, why, applies in candidates if applies)
