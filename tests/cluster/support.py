@@ -259,6 +259,11 @@ def _request(entry: Manifest) -> Request:
     )
 
 
+def strict(**options: Any) -> dict[str, Any]:
+    """Options of a request that refuses unknown fields, as kubectl asks for."""
+    return {"query_params": [("fieldValidation", "Strict")], **options}
+
+
 def create_all(admin: Admin, manifests: Iterable[Manifest]) -> None:
     """Create one after the other."""
     for manifest in manifests:

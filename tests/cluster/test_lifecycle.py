@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.support import SAMPLES, Admin, Audit, Manifest, condition, deployment
+from tests.cluster.support import SAMPLES, Admin, Audit, Manifest, condition, deployment, strict
 
 pytestmark = pytest.mark.cluster
 
@@ -131,7 +131,7 @@ def test_every_sample_is_accepted_by_the_server(admin: Admin, namespace: str, sa
     body = yaml.safe_load(sample.read_text())
     body["metadata"]["namespace"] = namespace
 
-    admin.create(body, dry_run="All", field_validation="Strict")
+    admin.create(body, **strict(dry_run="All"))
 
 
 def test_a_deployment_that_cannot_fit_says_why_and_deploys_nothing(admin: Admin, namespace: str) -> None:

@@ -44,7 +44,7 @@ class Live:
             resource_version=meta["resourceVersion"],
             generation=meta.get("generation", 0),
             body={"metadata": kept, **body},
-            status=obj.get("status", {}),
+            status=status if isinstance(status := obj.get("status"), Mapping) else {},
         )
 
     @property

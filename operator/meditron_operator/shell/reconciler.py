@@ -184,12 +184,13 @@ class Reconciler:
         """Post what changed, then store the status; nothing when it is stored already."""
         ref, previous, now = deployment.ref, deployment.status, _rfc3339(self._now())
         status = summarize(view, previous, now)
-        if status == {field: value for field, value in previous.items() if field != "killSwitch"}:
+        ours = {field: value for field, value in previous.items() if field != "killSwitch"}
+        if status == ours:
             return status
         try:
             for change in condition_changes(previous, status):
                 await self._announce(event(view.case, change, previous, now))
-            answer = await self._cluster.apply_status(ref, deployment.uid, status)
+            answer = await self._cluster.patch_status(ref, deployment.uid, dict.fromkeys(ours) | status)
         except NotFoundError:
             self._known.deleted(ref)
             return status

@@ -53,7 +53,7 @@ def connect(configuration: Configuration, observe: Observe | None = None) -> Con
     if observe is not None:
         tracing.on_request_end.append(_tell(observe))
     http = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=0),
+        connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=100),
         middlewares=(_Authorization(configuration),),
         trace_configs=[tracing],
         timeout=aiohttp.ClientTimeout(sock_connect=10),

@@ -1,9 +1,11 @@
 """What a condition is, before it has a time."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+_REQUIRED: Final = frozenset({"type", "status", "reason", "lastTransitionTime"})
 MAX_MESSAGE: Final = 4096  # characters; the CRD's limit is 32,768, but a condition is read by people
 
 
@@ -22,6 +24,18 @@ class Type(StrEnum):
     PROGRESSING = "Progressing"
     ISOLATED = "Isolated"
     STOPPED = "Stopped"
+
+
+def stored(status: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The conditions of a stored status by their type; whatever is not one (stored under older rules) is left out."""
+    conditions = status.get("conditions")
+    if not isinstance(conditions, list):
+        return {}
+    return {item["type"]: item for item in conditions if _is_condition(item)}
+
+
+def _is_condition(item: Any) -> bool:
+    return isinstance(item, Mapping) and all(isinstance(item.get(field), str) for field in _REQUIRED)
 
 
 @dataclass(frozen=True, slots=True)

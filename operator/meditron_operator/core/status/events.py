@@ -7,6 +7,7 @@ from typing import Any, Final
 from meditron_operator import names
 from meditron_operator.core.decide import Case
 from meditron_operator.core.render.meta import Manifest
+from meditron_operator.core.status.condition import stored
 
 MAX_MESSAGE: Final = 1024  # characters; the server refuses more
 _GOOD_NEWS: Final = frozenset(
@@ -29,9 +30,7 @@ def event(case: Case, change: Mapping[str, Any], previous: Mapping[str, Any], no
 
     Its name follows from the transition, so that a pass which is cut off after posting posts it only once.
     """
-    before: Mapping[str, Any] = next(
-        (item for item in previous.get("conditions", ()) if item["type"] == change["type"]), {}
-    )
+    before = stored(previous).get(change["type"], {})
     told = (case.owner.uid, change["type"], before.get("lastTransitionTime"), before.get("reason"), change["reason"])
     digest = hashlib.sha256("/".join(map(str, told)).encode()).hexdigest()[:16]
     return {

@@ -74,7 +74,7 @@ def progressing(view: View) -> Condition:
     if view.foreign:
         return Condition(Type.PROGRESSING, Truth.FALSE, "NotOurs", "; ".join(map(_in_the_way, view.foreign)))
     if view.failures:
-        return Condition(Type.PROGRESSING, Truth.FALSE, "WriteRefused", "; ".join(view.failures))
+        return Condition(Type.PROGRESSING, Truth.FALSE, "WriteRefused", "; ".join(sorted(set(view.failures))))
     if view.workload is None:
         why = "NotAccepted" if view.accepted is None else "Creating"
         return Condition(

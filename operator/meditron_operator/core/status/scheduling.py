@@ -6,6 +6,7 @@ from meditron_operator.core.engines.base import Sized
 from meditron_operator.core.observed import Node, Pod
 from meditron_operator.core.status.condition import Condition, Truth, Type
 from meditron_operator.core.status.view import View
+from meditron_operator.names import child_name
 
 _LISTED = 5  # nodes and pods that a message names; the rest is counted
 
@@ -22,8 +23,12 @@ def scheduled(view: View) -> Condition:
     if waiting:
         return _waiting(view, view.sized, waiting, nodes)
     placed = sum(1 for pod in view.pods if pod.node is not None and not pod.deleting)
+    if len(view.pods) < wanted:
+        name = child_name(view.case.owner.name)
+        why = f"if that stays, the events of StatefulSet {name} say who refuses them (a quota, Pod Security)"
+        return _condition(Truth.FALSE, "PodsMissing", f"{len(view.pods)} of {wanted} pods exist yet; {why}")
     if placed < wanted:
-        return _condition(Truth.FALSE, "PodsMissing", f"{placed} of {wanted} pods have a node")
+        return _condition(Truth.FALSE, "PodsMissing", f"{placed} of {wanted} pods have a node yet")
     where = sorted({pod.node for pod in view.pods if pod.node is not None})
     return _condition(Truth.TRUE, "Scheduled", f"{placed} of {wanted} pods have a node: {', '.join(where)}")
 

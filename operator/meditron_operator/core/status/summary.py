@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from meditron_operator import names
-from meditron_operator.core.status.condition import Condition, Truth, Type
+from meditron_operator.core.status.condition import Condition, Truth, Type, stored
 from meditron_operator.core.status.judgements import JUDGEMENTS
 from meditron_operator.core.status.view import View
 
@@ -22,7 +22,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
     """
     conditions = {condition.type: condition for condition in (judge(view) for judge in JUDGEMENTS)}
     phase, why = _phase(view, conditions)
-    times = {item["type"]: item for item in previous.get("conditions", ())}
+    times = stored(previous)
     return {
         "observedGeneration": view.case.generation,
         "phase": phase,
@@ -42,7 +42,7 @@ def condition_changes(previous: Mapping[str, Any], status: Mapping[str, Any]) ->
 
     The first statement about something is news only when it says more than that nothing has happened yet.
     """
-    before = {item["type"]: (item["status"], item["reason"]) for item in previous.get("conditions", ())}
+    before = {type_: (item["status"], item["reason"]) for type_, item in stored(previous).items()}
     for item in status["conditions"]:
         known = before.get(item["type"])
         first = known is None and item["reason"] in _UNEVENTFUL
