@@ -204,7 +204,8 @@ def _make_room(directory: Path) -> None:
     instances.sweep()
     instance = instances.at(directory)
     if instance is not None and instances.is_alive(instance):
-        raise TestbedError(f"a testbed runs in {directory} already: end it with `python -m tests.testbed down --dir {directory}`")
+        command = f"python -m tests.testbed down --dir {directory}"
+        raise TestbedError(f"a testbed runs in {directory} already: end it with `{command}`")
     if instance is not None:
         instances.discard(instance)
     instances.require_free(directory)

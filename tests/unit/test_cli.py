@@ -1,0 +1,98 @@
+"""The command line, as a person meets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import meditron_operator
+from meditron_operator.cli.main import app
+from tests.unit.kit import IMAGE
+
+RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["operator", "--help"]])
+def test_help(words: list[str]) -> None:
+    result = RUNNER.invoke(app, words)
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_help_names_every_setting_and_its_variable() -> None:
+    text = RUNNER.invoke(app, ["operator", "--help"]).output
+    for option in ("engine-image", "namespace", "health-port", "workers", "log-level"):
+        assert f"--{option}" in text
+        assert "MEDITRON_" + option.upper().replace("-", "_") in text
+
+
+def test_version() -> None:
+    result = RUNNER.invoke(app, ["version"])
+    assert (result.exit_code, result.output) == (0, f"{meditron_operator.__version__}\n")
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nowhere",
+        "COLUMNS": "200",
+        "NO_COLOR": "1",
+        "TERM": "dumb",
+    } | environment
+    command = [sys.executable, "-m", "meditron_operator", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=60, check=False)  # noqa: S603
+
+
+@pytest.mark.parametrize(
+    "image", ["tgi:3.3.7", "tgi@sha256:123", "tgi@sha256:" + "0" * 65, IMAGE + "\n", IMAGE + " ", "@sha256"]
+)
+def test_an_image_that_is_not_pinned_is_one_clear_line(image: str) -> None:
+    for done in (
+        RUNNER.invoke(app, ["operator", "--engine-image", image]),
+        RUNNER.invoke(app, ["operator"], env={"MEDITRON_ENGINE_IMAGE": image}),
+    ):
+        assert done.exit_code == 2
+        assert "pin the image by digest" in done.output
+        assert "--engine-image" in done.output
+        assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--health-port", "0"],
+        ["--health-port", "65536"],
+        ["--workers", "0"],
+        ["--workers", "65"],
+        ["--log-level", "loud"],
+    ],
+)
+def test_settings_out_of_range(words: list[str]) -> None:
+    result = RUNNER.invoke(app, ["operator", *words])
+    assert result.exit_code == 2
+    assert words[0] in result.output
+
+
+def test_no_cluster_is_one_line(tmp_path: Path) -> None:
+    done = run("operator", KUBECONFIG=str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("meditron operator: no cluster to talk to: ")
+
+
+def test_an_unknown_command() -> None:
+    assert run("operate").returncode == 2
+
+
+def test_help_needs_neither_kopf_nor_kubernetes() -> None:
+    """A tool that is called at night must answer at once."""
+    program = (
+        "import sys, meditron_operator.cli.main;"
+        "print([name for name in ('kopf', 'kubernetes', 'aiohttp', 'pydantic') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "[]"

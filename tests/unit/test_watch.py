@@ -1,0 +1,224 @@
+"""A watch against a server that does what servers, proxies and networks do."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from meditron_operator.errors import UnavailableError
+from meditron_operator.shell.cluster import PODS, Cluster
+from meditron_operator.shell.watch import Store, Watch
+from meditron_operator.shell.workqueue import Chance
+from tests.unit.apiserver import DROP, END, HOLD, Answer, ApiServer, bookmark, connected, event, gone, thing
+from tests.unit.eventually import DEADLINE_SECONDS, eventually
+
+EMPTY: list[dict[str, Any]] = []
+
+
+@dataclass
+class Followed:
+    """A watch that runs, and a way to wait for what it brings."""
+
+    watch: Watch[str]
+    store: Store[str]
+    server: ApiServer
+
+    async def names(self, *expected: str) -> None:
+        await eventually(lambda: sorted(self.store.all()) == sorted(expected))
+
+    @property
+    def lists(self) -> int:
+        return sum("watch" not in query for query in self.server.asked)
+
+    @property
+    def watched_from(self) -> list[str]:
+        return [query["resourceVersion"] for query in self.server.asked if "watch" in query]
+
+
+@asynccontextmanager
+async def following(server: ApiServer, clock: Callable[[], float] = lambda: 0.0) -> AsyncIterator[Followed]:
+    def name(obj: Mapping[str, Any]) -> str:
+        return str(obj["metadata"]["name"])
+
+    async with connected(server) as (cluster, _):
+        store = Store[str](name, lambda _: None, lambda _: None)
+        watch = Watch(cluster, PODS, store, "a=b", Chance(clock=clock, random=lambda: 0.0))
+        task = asyncio.create_task(watch.run())
+        try:
+            yield Followed(watch, store, server)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def listing(*names: str, version: int = 10) -> tuple[list[dict[str, Any]], int]:
+    return [thing(name, 1) for name in names], version
+
+
+async def test_lists_and_then_follows() -> None:
+    news: list[bytes | str] = [
+        event("ADDED", thing("b", 11)),
+        event("MODIFIED", thing("a", 12)),
+        event("DELETED", thing("b", 13)),
+        HOLD,
+    ]
+    server = ApiServer(lists=deque([listing("a")]), watches=deque([news]))
+    async with following(server) as followed:
+        await eventually(lambda: followed.watch._version == "13")
+        await followed.names("a")
+        assert followed.watch.synced.is_set()
+    assert server.asked[0]["labelSelector"] == "a=b"
+    assert server.asked[1]["resourceVersion"] == "10"
+    assert server.asked[1]["allowWatchBookmarks"] == "true"
+
+
+async def test_not_synced_before_the_first_list() -> None:
+    server = ApiServer(lists=deque([Answer(503), listing("a")]))
+    async with following(server) as followed:
+        assert not followed.watch.synced.is_set()
+        await followed.names("a")
+        assert followed.watch.synced.is_set()
+
+
+async def test_a_stream_that_ends_goes_on_from_the_last_word() -> None:
+    watches: deque[Any] = deque([[event("ADDED", thing("a", 11)), END], [bookmark(15), END], [HOLD]])
+    async with following(ApiServer(lists=deque([listing()]), watches=watches)) as followed:
+        await eventually(lambda: len(followed.watched_from) == 3)
+        assert followed.watched_from == ["10", "11", "15"]
+        assert followed.lists == 1
+
+
+async def test_a_cut_connection_goes_on_from_the_last_word() -> None:
+    watches: deque[Any] = deque([[event("ADDED", thing("a", 11)), DROP], [event("ADDED", thing("b", 12)), HOLD]])
+    async with following(ApiServer(lists=deque([listing()]), watches=watches)) as followed:
+        await followed.names("a", "b")
+        assert followed.watched_from == ["10", "11"]
+        assert followed.lists == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [Answer(410, b'{"kind": "Status", "message": "too old"}'), [gone()], [event("ADDED", thing("b", 11)), gone()]],
+    ids=["answer", "event", "event after news"],
+)
+async def test_410_lists_anew_and_drops_the_ghosts(refusal: Any) -> None:
+    server = ApiServer(
+        lists=deque([listing("ghost", "kept"), listing("kept", "new", version=20)]), watches=deque([refusal])
+    )
+    async with following(server) as followed:
+        await followed.names("kept", "new")
+        await eventually(lambda: len(followed.watched_from) == 2)
+        assert followed.watched_from == ["10", "20"]
+
+
+async def test_other_errors_in_the_stream_do_not_list_anew() -> None:
+    server = ApiServer(
+        lists=deque([listing("a")]), watches=deque([[gone(500)], [event("ADDED", thing("b", 11)), HOLD]])
+    )
+    async with following(server) as followed:
+        await followed.names("a", "b")
+        assert followed.lists == 1
+
+
+async def test_a_server_that_refuses_every_version_is_not_hammered() -> None:
+    """Each list may be the whole cluster's pods: the pauses grow, though every list succeeds."""
+    refusing: deque[Any] = deque([[gone()] for _ in range(50)])
+    async with following(ApiServer(lists=deque([listing("a")]), watches=refusing)) as followed:
+        await eventually(lambda: followed.lists == 3)
+        assert followed.watch._failures >= 2
+
+
+async def test_success_forgets_earlier_failures() -> None:
+    watches: deque[Any] = deque([Answer(503), Answer(503), [event("ADDED", thing("a", 11)), HOLD]])
+    async with following(ApiServer(lists=deque([listing()]), watches=watches)) as followed:
+        await followed.names("a")
+        assert followed.watch._failures == 0
+
+
+async def test_bookmarks_alone_are_a_sign_of_life() -> None:
+    now = iter(range(1000))
+    server = ApiServer(lists=deque([listing()]), watches=deque([[bookmark(11), bookmark(12), HOLD]]))
+    async with following(server, lambda: float(next(now))) as followed:
+        await eventually(lambda: followed.watch._version == "12")
+        assert followed.watch.last_heard == 2.0
+        assert followed.store.all() == ()
+
+
+async def test_an_event_may_come_in_pieces_and_many_in_one() -> None:
+    text = event("ADDED", thing("a", 11)) + b"\n" + event("ADDED", thing("b", 12)) + event("ADDED", thing("c", 13))
+    pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
+    async with following(ApiServer(lists=deque([listing()]), watches=deque([[*pieces, HOLD]]))) as followed:
+        await followed.names("a", "b", "c")
+
+
+async def test_a_line_longer_than_any_buffer() -> None:
+    large = event("ADDED", thing("a", 11, text="x" * 3_000_000))
+    async with following(ApiServer(lists=deque([listing()]), watches=deque([[large, HOLD]]))) as followed:
+        await followed.names("a")
+
+
+async def test_half_an_event_at_the_end_is_no_event() -> None:
+    half = event("DELETED", thing("a", 11))[:-20]
+    watches: deque[Any] = deque([[half, END], [event("ADDED", thing("b", 12)), HOLD]])
+    async with following(ApiServer(lists=deque([listing("a")]), watches=watches)) as followed:
+        await followed.names("a", "b")
+        assert followed.watched_from == ["10", "10"]
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"<html>bad gateway</html>\n",
+        b"{}\n",
+        b"[]\n",
+        b"null\n",
+        b'"text"\n',
+        b'{"kind": "Status", "code": 503}\n',
+        b"\xff\xfe\n",
+        b'{"type": "ADDED", "object": {}}\n',
+        b'{"type": "ADDED", "object": null}\n',
+        b'{"type": "ERROR", "object": {}}\n',
+        b'{"type": "ERROR", "object": null}\n',
+        b'{"type": "BOOKMARK", "object": {"metadata": {}}}\n',
+    ],
+)
+async def test_noise_of_whoever_stands_between_does_not_end_the_watch(noise: bytes) -> None:
+    watches: deque[Any] = deque([[noise, HOLD], [event("ADDED", thing("b", 12)), HOLD]])
+    async with following(ApiServer(lists=deque([listing("a")]), watches=watches)) as followed:
+        await followed.names("a", "b")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 502, 503, 504])
+async def test_no_answer_to_a_list_ends_the_watch(status: int) -> None:
+    async with following(ApiServer(lists=deque([Answer(status, b"[]"), listing("a")]))) as followed:
+        await followed.names("a")
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"null", b'{"metadata": null}', b"<html>"])
+async def test_no_nonsense_in_place_of_a_list_ends_the_watch(body: bytes) -> None:
+    async with following(ApiServer(lists=deque([Answer(200, body), listing("a")]))) as followed:
+        await followed.names("a")
+
+
+async def test_silence_is_a_broken_connection() -> None:
+    server = ApiServer(watches=deque([[bookmark(11), HOLD]]))
+    async with connected(server) as (cluster, _):
+        with pytest.raises(UnavailableError, match="watch of pods broke"):
+            await consume(cluster, silence=0.05)
+
+
+async def test_a_line_without_end_is_refused() -> None:
+    server = ApiServer(watches=deque([[b"x" * 2**20] * 9 + [HOLD]]))
+    async with connected(server) as (cluster, _):
+        with pytest.raises(UnavailableError, match="more than 8388608 bytes"):
+            await consume(cluster, silence=5)
+
+
+async def consume(cluster: Cluster, silence: float) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        async for _ in cluster.watch(PODS, "", "10", silence):
+            pass
