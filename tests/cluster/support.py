@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -217,33 +218,46 @@ class Request:
         return self.verb in WRITES
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment in the audit log."""
+
+    position: int
+    moment: str
+
+
+BEGINNING: Final = Mark(0, "")
+
+
 class Audit:
     """The API server's own record of who asked for what."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
 
-    def mark(self) -> int:
-        """A position to read on from."""
-        return self._log.stat().st_size
+    def mark(self) -> Mark:
+        """Now. What was asked before may be answered, and so written down, only after this."""
+        return Mark(self._log.stat().st_size, datetime.now(UTC).isoformat(timespec="microseconds"))
 
-    def since(self, mark: int = 0, user: str = OPERATOR_USER) -> list[Request]:
-        """The requests of `user` that were answered after `mark`."""
+    def since(self, mark: Mark, user: str = OPERATOR_USER) -> list[Request]:
+        """The requests of `user` that came in after `mark`."""
         return [request for request in self._read(mark) if request.user == user]
 
-    def writes(self, mark: int, namespace: str) -> list[Request]:
+    def writes(self, mark: Mark, namespace: str) -> list[Request]:
         """The operator's writes in one namespace after `mark`."""
         return [request for request in self.since(mark) if request.writes and request.namespace == namespace]
 
-    def writes_but(self, mark: int, namespace: str, deployment: str) -> list[Request]:
+    def writes_but(self, mark: Mark, namespace: str, deployment: str) -> list[Request]:
         """The same without those for one deployment, which the test made to see that a pass is through."""
         return [request for request in self.writes(mark, namespace) if not request.name.startswith(deployment)]
 
-    def _read(self, mark: int) -> Iterator[Request]:
+    def _read(self, mark: Mark) -> Iterator[Request]:
         with self._log.open("rb") as lines:
-            lines.seek(mark)
+            lines.seek(mark.position)
             for line in lines:
-                yield _request(json.loads(line))
+                entry = json.loads(line)
+                if entry["requestReceivedTimestamp"].replace("Z", "+00:00") >= mark.moment:
+                    yield _request(entry)
 
 
 def _request(entry: Manifest) -> Request:

@@ -10,7 +10,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from tests.cluster.refused import Changes, changed
-from tests.cluster.support import Admin, Audit, Manifest, condition, create_all, deployment
+from tests.cluster.support import BEGINNING, Admin, Audit, Manifest, condition, create_all, deployment
 from tests.cluster.wards import shared_ward
 from tests.testbed import Testbed
 
@@ -256,7 +256,7 @@ def test_what_the_house_forbids_is_told(admin: Admin, audit: Audit, strict_house
     assert found["status"] == "False"
     assert words in found["message"]
     assert admin.list("Pod", namespace) == []
-    refused = [request for request in audit.writes(0, namespace) if request.code == 403]
+    refused = [request for request in audit.writes(BEGINNING, namespace) if request.code == 403]
     assert len(refused) <= 12, "a refusal is tried again once a minute, not in a loop"
 
 

@@ -11,7 +11,7 @@ import yaml
 from kubernetes.dynamic.exceptions import DynamicApiError
 
 from tests.cluster.refused import ACCEPTED, KIND_RULE, OCI, PVC, REFUSED, SOURCE, Changes, changed
-from tests.cluster.support import ROOT, Admin, Audit, Manifest, deployment, strict
+from tests.cluster.support import BEGINNING, ROOT, Admin, Audit, Manifest, deployment, strict
 from tests.cluster.wards import shared_ward
 
 pytestmark = pytest.mark.cluster
@@ -203,5 +203,7 @@ def test_none_of_them_stops_a_good_one(admin: Admin, audit: Audit, ward: str) ->
 
     admin.wait_phase(ward, "good", "Ready")
 
-    touched = {request.name for request in audit.writes(0, ward) if request.resource == "meditrondeployments/status"}
+    touched = {
+        request.name for request in audit.writes(BEGINNING, ward) if request.resource == "meditrondeployments/status"
+    }
     assert not {name for name in touched if name.startswith("case-")}

@@ -15,7 +15,18 @@ import yaml
 from kubernetes.dynamic.exceptions import UnprocessibleEntityError
 
 from tests.cluster.refused import CLAIM, ENV, GONE, OCI, PVC, SOURCE, Changes, changed
-from tests.cluster.support import ROOT, Admin, Audit, Manifest, condition, core, create_all, deployment, weights_volume
+from tests.cluster.support import (
+    BEGINNING,
+    ROOT,
+    Admin,
+    Audit,
+    Manifest,
+    condition,
+    core,
+    create_all,
+    deployment,
+    weights_volume,
+)
 from tests.testbed import Testbed
 from tests.testbed.waiting import wait_for
 
@@ -158,7 +169,9 @@ def test_nothing_loops_nothing_crashed_and_a_good_one_serves(old: Admin, old_bed
     old.create(deployment("good", NAMESPACE))
     old.wait_phase(NAMESPACE, "good", "Ready")
 
-    written = [request for request in Audit(old_bed.audit_log).writes(0, NAMESPACE) if "good" not in request.name]
+    written = [
+        request for request in Audit(old_bed.audit_log).writes(BEGINNING, NAMESPACE) if "good" not in request.name
+    ]
     assert {request.resource for request in written} == {"events", "meditrondeployments/status"}
     statuses = Counter(request.name for request in written if request.resource != "events")
     assert {name: count for name, count in statuses.items() if name in INVALID and count > 4} == {}

@@ -106,6 +106,14 @@ def test_a_headless_service_that_got_an_address_does_not_match() -> None:
     assert not matches(manifest, changed(manifest, lambda obj: obj["spec"].update(clusterIP="10.0.0.1")), None)
 
 
+def test_what_a_platform_links_to_a_service_account_stays() -> None:
+    manifest = child(EVERYTHING, "ServiceAccount")
+    linked = {"secrets": [{"name": "ward-token"}], "imagePullSecrets": [{"name": "registry"}]}
+    found = changed(manifest, lambda obj: obj.update(linked))
+    assert matches(manifest, found, None)
+    assert updated(manifest, found).items() >= linked.items()
+
+
 @pytest.mark.parametrize("manifest", EVERYTHING, ids=IDS)
 def test_an_update_changes_neither_of_its_inputs(manifest: Manifest) -> None:
     found = live(manifest)

@@ -1,5 +1,6 @@
 """Conditions: from what was seen to a reason and words."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.AVAILABLE, "False Loading", "loading since 2026-01-01T00:00:00Z; may take 6", Seen(pods=(LOADING,))),
     (Type.AVAILABLE, "False CrashLoop", "CrashLoopBackOff with exit code 1 after 3 restarts: no CUDA",
      Seen(pods=(ended("CrashLoopBackOff", exitCode=1, message="no CUDA"),))),
-    (Type.AVAILABLE, "False CrashLoop", "RunContainerError",
+    (Type.AVAILABLE, "False ContainerRefused", "RunContainerError",
      Seen(pods=(ended("RunContainerError", exitCode=1, reason="Error"),))),
     (Type.AVAILABLE, "False OutOfMemory", "exit code 137",
      Seen(pods=(ended("CrashLoopBackOff", exitCode=137, reason="OOMKilled"),))),
@@ -143,13 +144,36 @@ def test_policies_that_open_something_are_named(selector: dict[str, Any]) -> Non
         assert found["reason"] == "ForeignPolicy"
 
 
+def test_a_policy_that_picks_one_pod_by_its_name_opens_it() -> None:
+    selector = {"matchLabels": {"statefulset.kubernetes.io/pod-name": "ward-0"}}
+    theirs = policy("theirs", selector, ingress=OPEN)
+    numbered = {**pod().labels, "statefulset.kubernetes.io/pod-name": "ward-0"}
+    found = conditions(Seen(pods=(replace(pod(), labels=numbered),), extra=(theirs,)))["Isolated"]
+    assert (found["reason"], "NetworkPolicy theirs" in found["message"]) == ("ForeignPolicy", True)
+
+
+def test_a_stop_is_not_claimed_before_the_controller_has_counted_down() -> None:
+    """Until it has seen the 0 it may still make a pod."""
+    for behind in ({"observedGeneration": 0}, {"replicas": 1}):
+        assert conditions(Seen(engaged=True, workload=behind))["Stopped"]["reason"] == "Engaging"
+    assert conditions(Seen(engaged=True))["Stopped"]["reason"] == "EngagedUnverified"
+
+
+def test_one_broken_replica_beside_a_ready_one_is_told() -> None:
+    broken = replace(ended("CrashLoopBackOff", exitCode=1), ref=replace(pod().ref, name="ward-1"))
+    status = summarize(Seen(spec={"replicas": 2}, pods=(READY, broken)).view, {}, NOW)
+    found = next(item for item in status["conditions"] if item["type"] == "Available")
+    assert (found["status"], status["phase"]) == ("True", "Degraded")
+    assert "1 of 2 replicas are ready; ward-1: CrashLoopBackOff" in found["message"]
+
+
 def test_a_stop_is_never_claimed_while_something_is_left() -> None:
     left = conditions(Seen(engaged=True, extra=(policy("ward-allow", {}, ingress=OPEN),)))["Stopped"]
     assert "NetworkPolicy ward-allow" in left["message"]
     assert left["status"] == "False"
     running = View(case=case(engaged=HALT), cluster=cluster(children({"replicas": 2})))
     found = next(item for item in summarize(running, {}, NOW)["conditions"] if item["type"] == "Stopped")
-    assert "StatefulSet ward at 2 replicas" in found["message"]
+    assert "StatefulSet ward, not seen at 0 by its controller" in found["message"]
     deleting = pod(metadata={"deletionTimestamp": "t"})
     assert conditions(Seen(engaged=True, pods=(deleting,)))["Stopped"]["reason"] == "Engaging"
 
@@ -170,7 +194,7 @@ def test_good_news_is_normal_and_bad_news_a_warning() -> None:
     kinds: dict[str, str] = {}
     for *_, seen in REASONS:
         for change in condition_changes({}, summarize(seen.view, {}, NOW)):
-            told = event(case(), change, {}, NOW)
+            told = event(case(), change, "7", NOW)
             kinds[told["reason"]] = told["type"]
     warnings = {reason for reason, kind in kinds.items() if kind == "Warning"}
     assert {"InvalidSpec", "DoesNotFit", "CrashLoop", "OutOfMemory", "WriteRefused", "NotOurs"} <= warnings

@@ -86,6 +86,14 @@ def test_an_invalid_spec_wants_what_runs() -> None:
     assert summarize(Seen(spec=INVALID, pods=(READY,)).view, {}, NOW)["ready"] == "1/1"
 
 
+def test_a_refused_edit_keeps_the_address_and_the_plan_of_what_runs() -> None:
+    before = summarize(Seen(pods=(READY,)).view, {}, NOW)
+    after = summarize(Seen(spec=INVALID, pods=(READY,)).view, before, NOW)
+    assert after["phase"] == "Invalid"
+    assert all(after[field] == before[field] for field in ("endpoint", "plan", "engine"))
+    assert "plan" not in summarize(Seen(spec=INVALID, there=False).view, before, NOW)
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.text(max_size=3) | st.sampled_from(["Accepted", "True"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -100,7 +108,7 @@ def test_any_stored_status_can_be_followed(previous: dict[str, Any]) -> None:
     status = summarize(Seen(pods=(READY,)).view, previous, NOW)
     assert [item["type"] for item in status["conditions"]] == [str(type_) for type_ in Type]
     for change in condition_changes(previous, status):
-        assert event(case(), change, previous, NOW)["metadata"]["name"].startswith("ward.")
+        assert event(case(), change, "7", NOW)["metadata"]["name"].startswith("ward.")
 
 
 # --- Events
@@ -109,7 +117,7 @@ def test_any_stored_status_can_be_followed(previous: dict[str, Any]) -> None:
 def told(before: Seen | None, after: Seen) -> list[dict[str, Any]]:
     previous = summarize(before.view, {}, "t0") if before else {}
     status = summarize(after.view, previous, "t1")
-    return [event(case(), change, previous, "t1") for change in condition_changes(previous, status)]
+    return [event(case(), change, "7", "t1") for change in condition_changes(previous, status)]
 
 
 def test_a_transition_is_told_once() -> None:
@@ -150,13 +158,13 @@ def test_a_transition_that_comes_back_later_has_another_name() -> None:
     third = summarize(serving.view, second, "t2")
     fourth = summarize(crashed.view, third, "t3")
 
-    def name(previous: dict[str, Any], status: dict[str, Any]) -> str:
+    def name(previous: dict[str, Any], status: dict[str, Any], version: str) -> str:
         change = next(item for item in condition_changes(previous, status) if item["type"] == "Available")
-        return str(event(case(), change, previous, "t")["metadata"]["name"])
+        return str(event(case(), change, version, "t")["metadata"]["name"])
 
-    assert name(first, second) != name(third, fourth)
+    assert name(first, second, "7") != name(third, fourth, "9")
 
 
 def test_messages_of_events_are_bounded() -> None:
     change = {"type": "Accepted", "status": "False", "reason": "DoesNotFit", "message": "x" * 9999}
-    assert len(event(case(), change, {}, NOW)["message"]) == 1024
+    assert len(event(case(), change, "7", NOW)["message"]) == 1024

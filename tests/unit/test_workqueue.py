@@ -120,8 +120,10 @@ async def test_keys_are_worked_on_side_by_side() -> None:
     assert work.most["any"] == 3
 
 
-@pytest.mark.parametrize("error", [UnavailableError("later"), RuntimeError("bug"), KeyError("x")])
-async def test_a_poisoned_key_comes_back_and_holds_up_nobody(error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [UnavailableError("later"), RuntimeError("bug"), KeyError("x"), asyncio.CancelledError()]
+)
+async def test_a_poisoned_key_comes_back_and_holds_up_nobody(error: BaseException) -> None:
     work = Work()
     failures = 0
 
@@ -244,21 +246,6 @@ async def test_a_wake_takes_the_place_of_a_planned_look() -> None:
         await queue.wake("b")
         await work.count("b", 2)
     assert work.done.count("a") == 2
-
-
-async def test_what_is_forgotten_is_not_looked_at_again() -> None:
-    clock = Clock()
-    work = Work(answers={"a": lambda _: 10.0})
-    async with started(work, clock) as queue:
-        await queue.wake("a")
-        await work.count("a", 1)
-        await eventually(lambda: queue._due)
-        await queue.forget("a")
-        clock.now = 100
-        for times in (1, 2):
-            await queue.wake("b")
-            await work.count("b", times)
-    assert work.done.count("a") == 1
 
 
 async def test_health_sees_what_waits_and_when_work_succeeded() -> None:

@@ -19,6 +19,10 @@ _ALLOCATED: Final[Mapping[str, tuple[str, ...]]] = {
     "Service": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
 }
 
+# What platforms and their administrators link to every service account: OpenShift its tokens, others the
+# registry's credentials. Taking that away would be a war without end.
+_LINKED: Final = ("secrets", "imagePullSecrets")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
@@ -65,6 +69,8 @@ def updated(desired: Manifest, live: Live) -> Manifest:
     for field in _ALLOCATED.get(live.ref.kind, ()):
         if field in live.body["spec"]:
             body["spec"].setdefault(field, live.body["spec"][field])
+    if live.ref.kind == "ServiceAccount":
+        body |= {field: live.body[field] for field in _LINKED if field in live.body}
     return body
 
 
@@ -78,6 +84,8 @@ def _content(live: Live) -> Manifest:
     content = _without_metadata(live.body)
     if live.ref.kind == "Service":
         return content | {"spec": _without_allocated(content["spec"])}
+    if live.ref.kind == "ServiceAccount":
+        return {field: value for field, value in content.items() if field not in _LINKED}
     if live.ref.kind == "StatefulSet":
         return content | {"spec": _without_max_unavailable(content["spec"])}
     return content

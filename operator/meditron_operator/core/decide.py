@@ -170,8 +170,9 @@ def _prune(owner: Owner, wanted: Sequence[Manifest], cluster: Cluster) -> list[S
     """Children of ours that the spec no longer asks for. One that lost its owner reference goes only where it
     has a child's name: a copy that somebody made is not ours."""
     kept, own = {ref_of(manifest) for manifest in wanted}, names.child_names(owner.name)
+    candidates = (live for live in cluster.children if live.ref.kind in PRUNABLE and live.ref not in kept)
     return [
         Delete(live)
-        for live in cluster.children
-        if live.ref not in kept and (live.controlled_by(owner.uid) or (live.ref.name in own and is_ours(live, owner)))
+        for live in candidates
+        if live.controlled_by(owner.uid) or (live.ref.name in own and is_ours(live, owner))
     ]

@@ -28,7 +28,7 @@ class Pod:
 
     ref: Ref
     uid: str
-    deployment: str | None
+    labels: Mapping[str, str]  # of a model's pod; other people's are of no interest
     node: str | None
     gpus: Mapping[str, int]  # by resource name
     finished: bool
@@ -38,6 +38,11 @@ class Pod:
     unschedulable: str | None  # the scheduler's message
     trouble: Trouble | None
     restarts: int
+
+    @property
+    def deployment(self) -> str | None:
+        """Name of the MeditronDeployment that it belongs to by its label."""
+        return self.labels.get(names.DEPLOYMENT_LABEL)
 
     @property
     def holds_gpus(self) -> bool:
@@ -51,10 +56,11 @@ class Pod:
         conditions = {item["type"]: item for item in status.get("conditions", ())}
         scheduled = conditions.get("PodScheduled", {})
         containers = status.get("containerStatuses", ())
+        labels = meta.get("labels", {})
         return cls(
             ref=Ref(kind="Pod", namespace=meta["namespace"], name=meta["name"]),
             uid=meta["uid"],
-            deployment=meta.get("labels", {}).get(names.DEPLOYMENT_LABEL),
+            labels=labels if names.DEPLOYMENT_LABEL in labels else {},
             node=spec.get("nodeName"),
             gpus=_requested_gpus(spec),
             finished=status.get("phase") in ("Succeeded", "Failed"),

@@ -40,7 +40,7 @@ def _registry(config: Config, configuration: Configuration, stop: asyncio.Event)
     """Handlers leave nothing on the objects: no annotation, no finalizer."""
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.startup(id="startup", registry=registry)
+    @kopf.on.startup(id="startup", registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def start(memo: kopf.Memo, **_: Any) -> None:
         memo.runtime = Runtime(config, configuration)
         await memo.runtime.start(stop)

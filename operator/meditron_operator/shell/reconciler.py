@@ -189,7 +189,7 @@ class Reconciler:
             return status
         try:
             for change in condition_changes(previous, status):
-                await self._announce(event(view.case, change, previous, now))
+                await self._announce(event(view.case, change, deployment.resource_version, now))
             answer = await self._cluster.patch_status(ref, deployment.uid, dict.fromkeys(ours) | status)
         except NotFoundError:
             self._known.deleted(ref)

@@ -69,12 +69,6 @@ class WorkQueue(Generic[Key]):
             self._enqueue(key)
             self._changed.notify_all()
 
-    async def forget(self, key: Key) -> None:
-        """Drop the plans for a key that is gone; work that is running goes on."""
-        async with self._changed:
-            self._failures.pop(key, None)
-            self._due.pop(key, None)
-
     async def run(self, workers: int) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -118,7 +112,9 @@ class WorkQueue(Generic[Key]):
             delay = error.retry_after or self._backoff(key)
             log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
             return delay
-        except Exception:  # whatever it is, one deployment must not end the work on all others
+        except (Exception, asyncio.CancelledError):  # whatever it is, it must not end the work on all others
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise  # it is us who are asked to end
             delay = self._backoff(key)
             log.exception("pass crashed", key=key, again_in_seconds=round(delay, 1))
             return delay

@@ -7,7 +7,6 @@ from typing import Any, Final
 from meditron_operator import names
 from meditron_operator.core.decide import Case
 from meditron_operator.core.render.meta import Manifest
-from meditron_operator.core.status.condition import stored
 
 MAX_MESSAGE: Final = 1024  # characters; the server refuses more
 _GOOD_NEWS: Final = frozenset(
@@ -25,13 +24,13 @@ _GOOD_NEWS: Final = frozenset(
 )
 
 
-def event(case: Case, change: Mapping[str, Any], previous: Mapping[str, Any], now: str) -> Manifest:
+def event(case: Case, change: Mapping[str, Any], resource_version: str, now: str) -> Manifest:
     """The Event that tells of one changed condition.
 
-    Its name follows from the transition, so that a pass which is cut off after posting posts it only once.
+    Its name follows from the transition and the deployment's `resource_version` before it, so that a pass which
+    is cut off after posting posts it only once.
     """
-    before = stored(previous).get(change["type"], {})
-    told = (case.owner.uid, change["type"], before.get("lastTransitionTime"), before.get("reason"), change["reason"])
+    told = (case.owner.uid, resource_version, change["type"], change["reason"])
     digest = hashlib.sha256("/".join(map(str, told)).encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",

@@ -24,9 +24,13 @@ _TROUBLE_REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "CrashLoopBackOff": "CrashLoop",
         "ImagePullBackOff": "ImagePullFailed",
         "ErrImagePull": "ImagePullFailed",
+        "ErrImageNeverPull": "ImagePullFailed",
+        "ImageInspectError": "ImagePullFailed",
         "InvalidImageName": "ImagePullFailed",
         "CreateContainerConfigError": "ContainerRefused",
         "CreateContainerError": "ContainerRefused",
+        "RunContainerError": "ContainerRefused",
+        "StartError": "ContainerRefused",
     }
 )
 
@@ -42,19 +46,21 @@ def accepted(view: View) -> Condition:
 
 def available(view: View) -> Condition:
     """Whether at least one replica answers clients."""
-    ready, wanted = view.ready_replicas, view.wanted_replicas
+    ready, wanted, trouble = view.ready_replicas, view.wanted_replicas, _trouble(view)
     if view.case.engaged is not None:
         return Condition(Type.AVAILABLE, Truth.FALSE, "Stopped", "the kill switch is engaged")
     if ready:
-        return Condition(Type.AVAILABLE, Truth.TRUE, "Serving", f"{ready} of {wanted} replicas are ready")
+        but = f"; {trouble.message}" if trouble else ""
+        return Condition(Type.AVAILABLE, Truth.TRUE, "Serving", f"{ready} of {wanted} replicas are ready{but}")
     if view.accepted is None and view.workload is None:
         return Condition(Type.AVAILABLE, Truth.FALSE, "NotAccepted", "nothing was deployed: see Accepted")
     if wanted == 0:
         return Condition(Type.AVAILABLE, Truth.FALSE, "ScaledToZero", "replicas is 0")
-    return _not_ready(view)
+    return trouble or _loading(view)
 
 
-def _not_ready(view: View) -> Condition:
+def _trouble(view: View) -> Condition | None:
+    """What keeps the first of the pods that can't run from running."""
     for pod in view.pods:
         if pod.trouble is not None:
             reason = _TROUBLE_REASONS.get(pod.trouble.reason, "CrashLoop")
@@ -62,11 +68,15 @@ def _not_ready(view: View) -> Condition:
             words = f": {pod.trouble.message}" if pod.trouble.message else ""
             message = f"{pod.ref.name}: {pod.trouble.reason}{code} after {pod.restarts} restarts{words}"
             return Condition(Type.AVAILABLE, Truth.FALSE, reason, message)
+    return None
+
+
+def _loading(view: View) -> Condition:
     if scheduled(view).status is not Truth.TRUE:
         return Condition(Type.AVAILABLE, Truth.FALSE, "NotScheduled", "no replica has a node yet: see Scheduled")
-    budget = f" may take {view.launch.startup_budget_seconds} s" if view.launch else ""
+    budget = f"may take {view.launch.startup_budget_seconds} s" if view.launch else "no budget is known"
     since = min((pod.created for pod in view.pods), default="")
-    return Condition(Type.AVAILABLE, Truth.FALSE, "Loading", f"loading since {since};{budget or ' no budget is known'}")
+    return Condition(Type.AVAILABLE, Truth.FALSE, "Loading", f"loading since {since}; {budget}")
 
 
 def progressing(view: View) -> Condition:
@@ -127,15 +137,14 @@ def isolated(view: View) -> Condition:
 def _opens(policy: Live, view: View) -> bool:
     """Whether it is a policy that the operator didn't make and that allows traffic to or from these pods."""
     owner = view.case.owner
-    if policy.ref.kind != "NetworkPolicy" or (policy.ref.name in _own_policies(owner.name) and is_ours(policy, owner)):
+    ours = policy.ref.name in names.child_names(owner.name) and is_ours(policy, owner)
+    if policy.ref.kind != "NetworkPolicy" or ours:
         return False
     spec = policy.body["spec"]
-    return selects(spec.get("podSelector", {}), labels(owner.name)) and bool(spec.get("ingress") or spec.get("egress"))
-
-
-def _own_policies(deployment: str) -> set[str]:
-    suffixes = (names.DENY_SUFFIX, names.ALLOW_SUFFIX, names.OPERATE_SUFFIX)
-    return {names.child_name(deployment, suffix) for suffix in suffixes}
+    if not (spec.get("ingress") or spec.get("egress")):
+        return False
+    wearers = [labels(owner.name), *(pod.labels for pod in view.pods)]  # a pod has labels of its own, its number say
+    return any(selects(spec.get("podSelector", {}), worn) for worn in wearers)
 
 
 def stopped(view: View) -> Condition:
@@ -160,9 +169,15 @@ def _still_there(view: View) -> list[str]:
     policy = view.cluster.child("NetworkPolicy", names.child_name(view.case.owner.name, names.ALLOW_SUFFIX))
     if policy is not None:
         left.insert(0, str(policy.ref))
-    if view.workload is not None and view.workload.body["spec"].get("replicas") != 0:
-        left.append(f"{view.workload.ref} at {view.workload.body['spec'].get('replicas')} replicas")
+    if view.workload is not None and not _counted_down(view.workload):
+        left.append(f"{view.workload.ref}, not seen at 0 by its controller")
     return left
+
+
+def _counted_down(workload: Live) -> bool:
+    """At 0, and its controller knows: before that it may still make a pod."""
+    seen: bool = workload.status.get("observedGeneration", 0) >= workload.generation
+    return seen and workload.body["spec"].get("replicas") == 0 and workload.status.get("replicas", 0) == 0
 
 
 JUDGEMENTS: Final[tuple[Judgement, ...]] = (accepted, scheduled, available, progressing, isolated, stopped)

@@ -9,7 +9,6 @@ from meditron_operator.core.status.condition import Condition, Truth, Type, stor
 from meditron_operator.core.status.judgements import JUDGEMENTS
 from meditron_operator.core.status.view import View
 
-_BROKEN: Final = frozenset({"CrashLoop", "OutOfMemory", "ImagePullFailed", "ContainerRefused"})
 _HELD_UP: Final = frozenset({"NotOurs", "WriteRefused"})
 
 Conditions = Mapping[Type, Condition]
@@ -32,7 +31,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
         "desiredReplicas": view.wanted_replicas,
         "ready": f"{view.ready_replicas}/{view.wanted_replicas}",
         "selector": f"{names.DEPLOYMENT_LABEL}={view.case.owner.name}",
-        **_deployed(view),
+        **_deployed(view, previous),
         "conditions": [_dated(condition, view, times, now) for condition in conditions.values()],
     }
 
@@ -55,10 +54,11 @@ _UNEVENTFUL: Final = frozenset(
 )
 
 
-def _deployed(view: View) -> dict[str, Any]:
-    """What only an accepted spec has: the address and the plan."""
+def _deployed(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
+    """The address and the plan of what is deployed: while a new spec is not accepted, still the old one's."""
     if view.accepted is None or view.launch is None:
-        return {}
+        fields = ("endpoint", "plan", "engine") if view.workload is not None else ()
+        return {field: previous[field] for field in fields if field in previous}
     sized, owner = view.accepted.sized, view.case.owner
     plan, gpu = sized.plan, sized.spec.gpu.type
     return {
@@ -94,7 +94,7 @@ def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
         ("Stopping", stopped, engaged),
         ("Invalid", accepted, accepted.status is Truth.FALSE),
         ("Degraded", progressing, progressing.reason in _HELD_UP),
-        ("Degraded", available, available.reason in _BROKEN),
+        ("Degraded", available, any(pod.trouble for pod in view.pods)),
         ("Pending", scheduled, scheduled.reason == "Unschedulable" or (pods_missing and not serving)),
         ("WaitingForGPU", scheduled, scheduled.status is Truth.FALSE and not pods_missing),
         ("Idle", available, available.reason == "ScaledToZero"),
