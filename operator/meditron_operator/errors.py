@@ -1,4 +1,8 @@
-"""Errors of the API server in the five kinds that the operator tells apart."""
+"""What can go wrong outside: the API server's answers in the kinds that the operator tells apart."""
+
+
+class FatalError(Exception):
+    """The process can't go on; `str()` is one line for people."""
 
 
 class ApiError(Exception):

@@ -65,19 +65,22 @@ def test_stopped_is_not_said_before_the_last_pod_is_gone(bed: Testbed, admin: Ad
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
     bed.stop("kwok")
+    try:
+        engage(admin, namespace, "notes")
+        body = admin.wait("MeditronDeployment", namespace, "notes", clients_are_cut_off, 60)
+    finally:
+        bed.start_program("kwok")
 
-    engage(admin, namespace, "notes")
-
-    def only_the_pod_is_left(body: Manifest | None) -> bool:
-        message: str = condition(body or {}, "Stopped").get("message", "")
-        return message.startswith("still there: pod notes-0 (")
-
-    body = admin.wait("MeditronDeployment", namespace, "notes", only_the_pod_is_left, 60)
     assert body is not None
     assert condition(body, "Stopped")["status"] == "False"
     assert body["status"]["phase"] == "Stopping"
-    bed.start_program("kwok")
     assert_stopped(admin, namespace, "notes")
+
+
+def clients_are_cut_off(body: Manifest | None) -> bool:
+    """The operator has done its part and says that the pod is still there."""
+    message: str = condition(body or {}, "Stopped").get("message", "")
+    return message.startswith("still there: pod notes-0, StatefulSet notes (its controller")
 
 
 def test_a_deployment_that_is_born_stopped_never_runs(admin: Admin, audit: Audit, namespace: str) -> None:

@@ -1,11 +1,13 @@
 """The command line, as a person meets it."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import meditron_operator
@@ -82,6 +84,20 @@ def test_no_cluster_is_one_line(tmp_path: Path) -> None:
     assert not done.stdout
     (line,) = done.stderr.splitlines()
     assert line.startswith("meditron operator: no cluster to talk to: ")
+
+
+def test_a_port_in_use_ends_the_process(tmp_path: Path) -> None:
+    """It must not go on without the endpoint that a probe asks."""
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    user: dict[str, object] = {"name": "u", "user": {}}
+    config = {"clusters": [cluster], "users": [user], "contexts": [context], "current-context": "c"}
+    (tmp_path / "config").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
+    with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - where the operator listens
+        port = str(taken.getsockname()[1])
+        done = run("operator", "--health-port", port, KUBECONFIG=str(tmp_path / "config"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("meditron operator: [Errno 98] ")
 
 
 def test_an_unknown_command() -> None:

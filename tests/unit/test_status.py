@@ -173,7 +173,7 @@ def test_a_stop_is_never_claimed_while_something_is_left() -> None:
     assert left["status"] == "False"
     running = View(case=case(engaged=HALT), cluster=cluster(children({"replicas": 2})))
     found = next(item for item in summarize(running, {}, NOW)["conditions"] if item["type"] == "Stopped")
-    assert "StatefulSet ward, not seen at 0 by its controller" in found["message"]
+    assert "StatefulSet ward (its controller has not counted down)" in found["message"]
     deleting = pod(metadata={"deletionTimestamp": "t"})
     assert conditions(Seen(engaged=True, pods=(deleting,)))["Stopped"]["reason"] == "Engaging"
 

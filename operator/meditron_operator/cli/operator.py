@@ -4,17 +4,16 @@ import typer
 
 from meditron_operator import logs
 from meditron_operator.config import Config
-from meditron_operator.errors import ApiError
+from meditron_operator.errors import ApiError, FatalError
 from meditron_operator.shell import operator
 from meditron_operator.shell.session import load_configuration
 
 
 def run_operator(config: Config, log_level: str) -> None:
-    """Run until a signal; exits with 1 and one line when there is no cluster to talk to."""
+    """Run until a signal; exits with 1 and one line when it can't start or can't go on."""
     logs.configure(log_level)
     try:
-        configuration = load_configuration()
-    except ApiError as error:
+        operator.run(config, load_configuration())
+    except (ApiError, FatalError) as error:
         typer.echo(f"meditron operator: {error}", err=True)
         raise typer.Exit(1) from None
-    operator.run(config, configuration)

@@ -8,6 +8,7 @@ from kubernetes.client import Configuration
 
 from meditron_operator import names
 from meditron_operator.config import Config
+from meditron_operator.errors import FatalError
 from meditron_operator.shell.runtime import Runtime
 
 # Kopf's watch of the deployments reconnects this often, and each reconnect is a sign of life.
@@ -15,16 +16,19 @@ WATCH_SECONDS = 60
 
 
 def run(config: Config, configuration: Configuration) -> None:
-    """Run until a signal; raises what ended the work otherwise."""
+    """Run until a signal. Raises FatalError when it can't start, or when a part of it ended that never should."""
     stop = asyncio.Event()
-    kopf.run(
-        registry=_registry(config, configuration, stop),
-        settings=_settings(config),
-        memo=kopf.Memo(),
-        clusterwide=True,
-        standalone=True,
-        stop_flag=stop,
-    )
+    try:
+        kopf.run(
+            registry=_registry(config, configuration, stop),
+            settings=_settings(config),
+            memo=kopf.Memo(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=stop,
+        )
+    except Exception as failed:  # Kopf wraps what a handler raised in an error of its own, which it does not export
+        raise FatalError(str(failed.__cause__ or failed)) from failed
 
 
 def _settings(config: Config) -> kopf.OperatorSettings:
@@ -42,8 +46,13 @@ def _registry(config: Config, configuration: Configuration, stop: asyncio.Event)
 
     @kopf.on.startup(id="startup", registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def start(memo: kopf.Memo, **_: Any) -> None:
-        memo.runtime = Runtime(config, configuration)
-        await memo.runtime.start(stop)
+        runtime = Runtime(config, configuration)
+        try:
+            await runtime.start(stop)
+        except OSError:
+            await runtime.close()
+            raise
+        memo.runtime = runtime
 
     @kopf.on.login(id="login", registry=registry)
     async def login(memo: kopf.Memo, **_: Any) -> kopf.AiohttpSession:
@@ -58,7 +67,7 @@ def _registry(config: Config, configuration: Configuration, stop: asyncio.Event)
         else:
             store.put(event["object"])
 
-    @kopf.on.cleanup(id="cleanup", registry=registry)
+    @kopf.on.cleanup(id="cleanup", registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def close(memo: kopf.Memo, **_: Any) -> None:
         await memo.runtime.close()
 

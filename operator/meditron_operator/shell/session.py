@@ -36,7 +36,10 @@ def load_configuration() -> Configuration:
         _tls(configuration)
     except Exception as error:  # a broken file raises whatever the kubernetes package stumbles over in it
         words = " ".join(str(error).split())
-        raise ApiError(f"no cluster to talk to: {words}; set KUBECONFIG or run inside a pod") from error
+        where = kubeconfig.KUBE_CONFIG_DEFAULT_LOCATION
+        raise ApiError(
+            f"no cluster to talk to: not in a pod, and the kubeconfig {where} is of no use ({words}); set KUBECONFIG"
+        ) from error
     return configuration
 
 

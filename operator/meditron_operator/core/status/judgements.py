@@ -170,7 +170,7 @@ def _still_there(view: View) -> list[str]:
     if policy is not None:
         left.insert(0, str(policy.ref))
     if view.workload is not None and not _counted_down(view.workload):
-        left.append(f"{view.workload.ref}, not seen at 0 by its controller")
+        left.append(f"{view.workload.ref} (its controller has not counted down)")
     return left
 
 
