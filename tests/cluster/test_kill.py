@@ -121,6 +121,7 @@ def test_nothing_brings_it_back(admin: Admin, namespace: str, action: str) -> No
 
     admin.wait_gone("NetworkPolicy", namespace, "notes-allow")
     admin.wait("StatefulSet", namespace, "notes", undone)
+    admin.wait_gone("Pod", namespace, "notes-0")  # nothing of ours keeps a pod from being made for a moment
     admin.wait_phase(namespace, "notes", "Stopped", 60)
     assert_stopped(admin, namespace, "notes")
 
