@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from datetime import UTC, datetime
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -20,6 +21,8 @@ from meditron_operator.shell.reconciler import Reconciler
 from meditron_operator.shell.session import Connection, connect
 from meditron_operator.shell.watch import ObjectKey, Store
 from meditron_operator.shell.workqueue import Chance, WorkQueue
+
+_LIST_RETRY_SECONDS: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -82,14 +85,13 @@ class Runtime:
         """When Kopf had to list the deployments anew it doesn't tell which are gone: find out."""
         while True:
             await self._relisted.wait()
-            self._relisted.clear()
             try:
                 objects, version = await self._cluster.list(DEPLOYMENTS, "")
             except ApiError as error:
                 log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
-                self._relisted.set()
-                await asyncio.sleep(error.retry_after or 5)
+                await asyncio.sleep(error.retry_after or _LIST_RETRY_SECONDS)
                 continue
+            self._relisted.clear()  # only now: our own list has passed `_answered` like Kopf's
             self.deployments.replace_all(objects, version)
 
     def _answered(self, method: str, url: URL) -> None:
@@ -99,7 +101,7 @@ class Runtime:
         self._deployments_heard = time.monotonic()
         if "watch" not in url.query:
             self._lists += 1
-            if self._lists > 1 and not self._relisted.is_set():
+            if self._lists > 1:
                 self._relisted.set()
 
     def _vitals(self) -> Vitals:

@@ -3,11 +3,11 @@
 Pure and in whole numbers: the same demand gives the same answer everywhere, with no cluster and no GPU.
 """
 
-from .demand import Demand, Dtype, KvCacheDtype
-from .memory import BytesPerGpu, checkpoint_bytes, weight_bytes
-from .planner import plan
-from .result import DoesNotFit, Plan, Profile, Refusal, RefusalReason
-from .shards import legal_shard_counts
+from meditron_operator.core.sizing.demand import Demand, Dtype, KvCacheDtype
+from meditron_operator.core.sizing.memory import BytesPerGpu, checkpoint_bytes, weight_bytes
+from meditron_operator.core.sizing.planner import plan
+from meditron_operator.core.sizing.result import DoesNotFit, Plan, Profile, Refusal, RefusalReason
+from meditron_operator.core.sizing.shards import legal_shard_counts
 
 __all__ = [
     "BytesPerGpu",

@@ -5,10 +5,9 @@ from dataclasses import replace
 from typing import Final
 
 from meditron_operator.core.catalog.quantization import Quantization
-
-from .demand import Demand
-from .fit import Fit
-from .result import Profile
+from meditron_operator.core.sizing.demand import Demand
+from meditron_operator.core.sizing.fit import Fit
+from meditron_operator.core.sizing.result import Profile
 
 MIN_USEFUL_CONTEXT_TOKENS: Final = 512
 """Below it there is no room for a patient's question and its answer: not worth proposing."""

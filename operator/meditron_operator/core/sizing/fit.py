@@ -5,11 +5,16 @@ from fractions import Fraction
 from typing import Final
 
 from meditron_operator.core.catalog.gpus import BYTES_PER_GIB
-
-from .attention import attention_of
-from .demand import Demand
-from .memory import RUNTIME_BYTES, BytesPerGpu, activation_bytes, kv_bytes_per_token, weight_bytes
-from .result import Profile, Refusal, RefusalReason
+from meditron_operator.core.sizing.attention import attention_of
+from meditron_operator.core.sizing.demand import Demand
+from meditron_operator.core.sizing.memory import (
+    RUNTIME_BYTES,
+    BytesPerGpu,
+    activation_bytes,
+    kv_bytes_per_token,
+    weight_bytes,
+)
+from meditron_operator.core.sizing.result import Profile, Refusal, RefusalReason
 
 SAFETY: Final = Fraction(8, 10)
 """The estimate of capacity is good to 20 %: what is promised is this part of it."""

@@ -8,8 +8,7 @@ from typing import Final
 from meditron_operator.core.catalog.gpus import BYTES_PER_GIB
 from meditron_operator.core.catalog.models import ModelShape
 from meditron_operator.core.catalog.quantization import FACTS, Quantization
-
-from .memory import checkpoint_bytes, checkpoint_bytes_16bit
+from meditron_operator.core.sizing.memory import checkpoint_bytes, checkpoint_bytes_16bit
 
 SHM_BYTES_PER_SHARD: Final = BYTES_PER_GIB
 """Shared memory for NCCL where GPUs have no peer access: TGI's README says 1 GiB, ours grows with shards."""

@@ -16,8 +16,7 @@ from meditron_operator.core.catalog.quantization import (
     PACKED_CHECKPOINT_BYTES_PER_WEIGHT,
     Quantization,
 )
-
-from .demand import KvCacheDtype
+from meditron_operator.core.sizing.demand import KvCacheDtype
 
 BYTES_PER_NUMBER: Final = 2
 """float16 and bfloat16."""

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from .advice import next_steps
-from .demand import Demand, launch_dtype
-from .fit import MEMORY_FRACTION, PROFILES, Fit, gib, measure, profile_applies, refusal
-from .host import host_needs
-from .result import DoesNotFit, Plan, Profile, Refusal, RefusalReason
-from .shards import legal_shard_counts, why_illegal
-from .support import can_shard, capability, unsupported
+from meditron_operator.core.sizing.advice import next_steps
+from meditron_operator.core.sizing.demand import Demand, launch_dtype
+from meditron_operator.core.sizing.fit import MEMORY_FRACTION, PROFILES, Fit, gib, measure, profile_applies, refusal
+from meditron_operator.core.sizing.host import host_needs
+from meditron_operator.core.sizing.result import DoesNotFit, Plan, Profile, Refusal, RefusalReason
+from meditron_operator.core.sizing.shards import legal_shard_counts, why_illegal
+from meditron_operator.core.sizing.support import can_shard, capability, unsupported
 
 MAX_GPUS_PER_NODE: Final = 8
 """One replica is one pod on one node; the usual GPU servers have 8. Asked for by number, more is taken."""

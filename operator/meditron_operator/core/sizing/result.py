@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .demand import Dtype
-from .memory import BytesPerGpu
+from meditron_operator.core.sizing.demand import Dtype
+from meditron_operator.core.sizing.memory import BytesPerGpu
 
 
 class Profile(StrEnum):

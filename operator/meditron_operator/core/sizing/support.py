@@ -5,10 +5,9 @@ from typing import Final
 
 from meditron_operator.core.catalog.gpus import Gpu
 from meditron_operator.core.catalog.quantization import FLASH_MIN_COMPUTE_CAPABILITY
-
-from .attention import attention_of
-from .demand import Demand, Dtype, KvCacheDtype, runs_bfloat16
-from .result import Refusal, RefusalReason
+from meditron_operator.core.sizing.attention import attention_of
+from meditron_operator.core.sizing.demand import Demand, Dtype, KvCacheDtype, runs_bfloat16
+from meditron_operator.core.sizing.result import Refusal, RefusalReason
 
 SHARDED_MIN_COMPUTE_CAPABILITY: Final = (8, 0)
 """T4 (7.5) runs flash attention 1, on one GPU only; V100 (7.0) not even that."""

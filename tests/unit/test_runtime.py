@@ -1,0 +1,73 @@
+"""The running process: what it does when Kopf had to list the deployments anew."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from kubernetes.client import Configuration
+
+from meditron_operator.config import Config
+from meditron_operator.shell.cluster import DEPLOYMENTS
+from meditron_operator.shell.runtime import Runtime
+from tests.unit.apiserver import Answer, ApiServer, serving, thing
+from tests.unit.eventually import eventually
+
+
+def deployment(name: str) -> dict[str, Any]:
+    found = thing(name, 5)
+    found["metadata"]["uid"] = name
+    return found
+
+
+@asynccontextmanager
+async def running(server: ApiServer) -> AsyncIterator[Runtime]:
+    async with serving(server) as url:
+        configuration = Configuration()
+        configuration.host = url
+        runtime = Runtime(Config(operator_namespace="o", health_host="127.0.0.1", health_port=0), configuration)
+        await runtime.start(asyncio.Event())
+        try:
+            yield runtime
+        finally:
+            await runtime.close()
+
+
+async def kopf_lists(runtime: Runtime) -> None:
+    async with runtime.connection.http.get(runtime.connection.server + DEPLOYMENTS.path()) as answer:
+        await answer.read()
+
+
+def lists_of_deployments(server: ApiServer) -> int:
+    return sum(asked["path"] == DEPLOYMENTS.path() and "watch" not in asked for asked in server.asked)
+
+
+async def test_what_vanished_between_two_lists_of_kopf_is_forgotten() -> None:
+    """Kopf tells of deletions only when it saw them happen."""
+    server = ApiServer(lists=deque([([], 10)]))
+    async with running(server) as runtime:
+        runtime.deployments.put(deployment("ghost"))
+        await kopf_lists(runtime)
+        assert runtime.deployments.all()  # the first list is the beginning, nothing can have been missed
+
+        await kopf_lists(runtime)
+
+        await eventually(lambda: not runtime.deployments.all())
+        asked = lists_of_deployments(server)
+        assert asked == 3  # Kopf's two and the one that found out
+        await kopf_lists(runtime)
+        await eventually(lambda: lists_of_deployments(server) == asked + 2)
+
+
+async def test_a_list_that_fails_is_tried_again() -> None:
+    server = ApiServer(lists=deque([([], 10)]))
+    async with running(server) as runtime:
+        await runtime.observer.synced()
+        await kopf_lists(runtime)
+        runtime.deployments.put(deployment("ghost"))
+        server.lists = deque([([], 11), Answer(503, headers={"Retry-After": "1"}), ([], 12)])
+
+        await kopf_lists(runtime)
+
+        await eventually(lambda: not runtime.deployments.all())
