@@ -1,6 +1,7 @@
 """What cluster tests say and ask: manifests, a client with deadlines, the audit log."""
 
 import copy
+import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -247,10 +248,6 @@ class Audit:
         """The operator's writes in one namespace after `mark`."""
         return [request for request in self.since(mark) if request.writes and request.namespace == namespace]
 
-    def writes_but(self, mark: Mark, namespace: str, deployment: str) -> list[Request]:
-        """The same without those for one deployment, which the test made to see that a pass is through."""
-        return [request for request in self.writes(mark, namespace) if not request.name.startswith(deployment)]
-
     def _read(self, mark: Mark) -> Iterator[Request]:
         with self._log.open("rb") as lines:
             lines.seek(mark.position)
@@ -282,6 +279,27 @@ def create_all(admin: Admin, manifests: Iterable[Manifest]) -> None:
     """Create one after the other."""
     for manifest in manifests:
         admin.create(manifest)
+
+
+_probes = itertools.count()
+
+
+def writes_caused(admin: Admin, audit: Audit, namespace: str, act: Callable[[], object]) -> list[Request]:
+    """The operator's writes in a namespace that follow from `act`.
+
+    A deployment that is made afterwards tells when the operator has looked at everything before it; what it
+    writes for that one is left out.
+    """
+    mark, probe = audit.mark(), f"probe-{next(_probes)}"
+    act()
+    admin.create(deployment(probe, namespace, replicas=0))
+    admin.wait_phase(namespace, probe, "Idle", 2 * DEADLINE_SECONDS)
+    return [request for request in audit.writes(mark, namespace) if not request.name.startswith(probe)]
+
+
+def touch(admin: Admin, namespace: str, name: str) -> None:
+    """Have the operator look at a deployment: a label of the user's changes."""
+    admin.patch("MeditronDeployment", namespace, name, {"metadata": {"labels": {"touched": str(next(_probes))}}})
 
 
 def core(admin: Admin) -> client.CoreV1Api:

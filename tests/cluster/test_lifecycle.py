@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.support import SAMPLES, Admin, Audit, Manifest, condition, deployment, strict
+from tests.cluster.support import SAMPLES, Admin, Audit, Manifest, condition, deployment, strict, touch, writes_caused
 
 pytestmark = pytest.mark.cluster
 
@@ -41,20 +41,15 @@ def test_a_deployment_becomes_its_children_and_serves(admin: Admin, namespace: s
 def test_applying_the_same_again_writes_nothing(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     settled = admin.wait_settled(namespace, "notes", "Ready")
-    mark = audit.mark()
 
-    again = admin.edit("MeditronDeployment", namespace, "notes", lambda body: None)
-    admin.patch("MeditronDeployment", namespace, "notes", {"metadata": {"labels": {"seen": "yes"}}})
-    wait_until_the_queue_is_through(admin, namespace)
+    def again() -> None:
+        admin.edit("MeditronDeployment", namespace, "notes", lambda body: None)
+        touch(admin, namespace, "notes")
 
-    assert again["metadata"]["generation"] == settled["metadata"]["generation"]
-    assert audit.writes_but(mark, namespace, "afterwards") == []
-
-
-def wait_until_the_queue_is_through(admin: Admin, namespace: str) -> None:
-    """The operator has also looked at everything that changed before this."""
-    admin.create(deployment("afterwards", namespace, replicas=0))
-    admin.wait_phase(namespace, "afterwards", "Idle")
+    assert writes_caused(admin, audit, namespace, again) == []
+    body = admin.get("MeditronDeployment", namespace, "notes")
+    assert body is not None
+    assert body["metadata"]["generation"] == settled["metadata"]["generation"]
 
 
 def test_an_edit_changes_only_what_it_must(admin: Admin, audit: Audit, namespace: str) -> None:
@@ -63,7 +58,11 @@ def test_an_edit_changes_only_what_it_must(admin: Admin, audit: Audit, namespace
     mark = audit.mark()
     new = [{"namespace": "ward", "podLabels": {"app": "other"}}]
 
-    admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"network": {"clients": new}}})
+    def edit() -> None:
+        admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"network": {"clients": new}}})
+        touch(admin, namespace, "notes")
+
+    edit()
 
     def renewed(policy: Manifest | None) -> bool:
         peers = policy["spec"]["ingress"][0]["from"] if policy else []
@@ -74,19 +73,22 @@ def test_an_edit_changes_only_what_it_must(admin: Admin, audit: Audit, namespace
     written = [(request.verb, request.resource, request.name) for request in audit.writes(mark, namespace)]
     assert ("update", "networkpolicies", "notes-allow") in written
     assert {resource for _, resource, _ in written} == {"networkpolicies", "meditrondeployments/status"}
+    assert writes_caused(admin, audit, namespace, edit) == []
 
 
-def test_scaling_goes_through_the_scale_subresource(admin: Admin, namespace: str) -> None:
+def test_scaling_goes_through_the_scale_subresource(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
 
-    admin.resource("MeditronDeployment").scale.patch(
-        name="notes",
-        namespace=namespace,
-        body={"spec": {"replicas": 2}},
-        content_type="application/merge-patch+json",
-    )
+    def scale_to_two() -> None:
+        admin.resource("MeditronDeployment").scale.patch(
+            name="notes",
+            namespace=namespace,
+            body={"spec": {"replicas": 2}},
+            content_type="application/merge-patch+json",
+        )
 
+    scale_to_two()
     scaled = admin.wait(
         "MeditronDeployment", namespace, "notes", lambda body: bool(body and body["status"].get("ready") == "2/2")
     )
@@ -94,20 +96,24 @@ def test_scaling_goes_through_the_scale_subresource(admin: Admin, namespace: str
     assert admin.get("PodDisruptionBudget", namespace, "notes") is not None
     scale = admin.resource("MeditronDeployment").scale.get(name="notes", namespace=namespace).to_dict()
     assert scale["status"] == {"replicas": 2, "selector": "meditron.ai/deployment=notes"}
+    admin.wait_settled(namespace, "notes", "Ready")
+    assert writes_caused(admin, audit, namespace, scale_to_two) == []
 
     admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"replicas": 1}})
     admin.wait_gone("PodDisruptionBudget", namespace, "notes")
     admin.wait_settled(namespace, "notes", "Ready")
 
 
-def test_deleting_takes_every_child_along(admin: Admin, namespace: str) -> None:
+def test_deleting_takes_every_child_along(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
 
-    admin.delete("MeditronDeployment", namespace, "notes")
+    def delete() -> None:
+        admin.delete("MeditronDeployment", namespace, "notes")
+        for kind, suffix in (*CHILDREN, ("Pod", "-0")):
+            admin.wait_gone(kind, namespace, f"notes{suffix}", 60)
 
-    for kind, suffix in (*CHILDREN, ("Pod", "-0")):
-        admin.wait_gone(kind, namespace, f"notes{suffix}", 60)
+    assert writes_caused(admin, audit, namespace, delete) == []  # nothing is brought back on the way
 
 
 def test_the_server_stores_children_as_they_were_rendered(admin: Admin, audit: Audit, namespace: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.support import BEGINNING, Admin, Audit, Manifest, condition, deployment
+from tests.cluster.support import BEGINNING, Admin, Audit, Manifest, condition, deployment, writes_caused
 
 pytestmark = pytest.mark.cluster
 
@@ -114,15 +114,14 @@ def test_a_change_by_hand_is_undone(
     admin: Admin, audit: Audit, settled: str, kind: str, name: str, change: Change
 ) -> None:
     before = essence(admin.get(kind, settled, name))
-    mark = audit.mark()
 
-    admin.edit(kind, settled, name, change)
+    def change_and_wait() -> None:
+        admin.edit(kind, settled, name, change)
+        admin.wait(kind, settled, name, lambda body: essence(body) == before)
 
-    admin.wait(kind, settled, name, lambda body: essence(body) == before)
-    admin.create(deployment("afterwards", settled, replicas=0))
-    admin.wait_phase(settled, "afterwards", "Idle")
+    written = writes_caused(admin, audit, settled, change_and_wait)
     plural = admin.resource(kind).name
-    repairs = [request for request in audit.writes(mark, settled) if (request.resource, request.name) == (plural, name)]
+    repairs = [request for request in written if (request.resource, request.name) == (plural, name)]
     assert len(repairs) <= 2, repairs  # one update; a taken label costs a refused create before it
 
 
