@@ -91,6 +91,21 @@ async def test_a_key_waits_at_most_once() -> None:
     assert work.done == ["a", "b"]
 
 
+async def test_what_is_urgent_goes_first_also_when_it_waits_already() -> None:
+    urgent: set[str] = {"u"}
+    work = Work()
+    queue = WorkQueue(work, Chance(clock=Clock(), random=lambda: 0.0), urgent.__contains__)
+    for key in "abcu":
+        await queue.wake(key)
+    urgent.add("c")
+    await queue.wake("c")
+    assert len(queue) == 4
+    running = asyncio.create_task(queue.run(1))
+    await work.count("b", 1)
+    running.cancel()
+    assert work.done == ["c", "u", "a", "b"]
+
+
 async def test_a_key_has_one_worker_at_a_time_and_runs_once_more() -> None:
     work = Work(gates={"a": asyncio.Event()})
     async with started(work, workers=4) as queue:

@@ -12,6 +12,7 @@ from kubernetes.client import Configuration
 from yarl import URL
 
 from meditron_operator.config import Config
+from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live
 from meditron_operator.errors import ApiError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
@@ -44,7 +45,7 @@ class Runtime:
         self._cluster = Cluster(self.connection, config.request_timeout_seconds)
         self.observer = Observer(self._cluster, self._wakes.put_nowait, chance)
         reconciler = Reconciler(self._cluster, self.observer, config, lambda: datetime.now(UTC))
-        self._queue = WorkQueue(reconciler.reconcile, chance)
+        self._queue = WorkQueue(reconciler.reconcile, chance, self._is_stopped)
 
     @property
     def deployments(self) -> Store[Live]:
@@ -75,6 +76,11 @@ class Runtime:
             await self.observer.synced()
             log.info("synced", seconds=round(time.monotonic() - self._started, 3))
             group.create_task(self._queue.run(self._config.workers))
+
+    def _is_stopped(self, key: ObjectKey) -> bool:
+        """A kill switch waits for nobody, however many deployments do."""
+        deployment = self.observer.deployment(key)
+        return deployment is not None and engaged(deployment.metadata) is not None
 
     async def _forward_wakes(self) -> None:
         """Stores change in callbacks, the queue is asynchronous: this carries the keys across."""

@@ -42,11 +42,18 @@ class Chance:
 class WorkQueue(Generic[Key]):
     """Runs `work(key)` for every key that is woken.
 
-    `work` returns the seconds after which it wants to look again, or None for not by itself.
+    `work` returns the seconds after which it wants to look again, or None for not by itself. What is `urgent`
+    goes before everything that waits.
     """
 
-    def __init__(self, work: Callable[[Key], Awaitable[float | None]], chance: Chance) -> None:
+    def __init__(
+        self,
+        work: Callable[[Key], Awaitable[float | None]],
+        chance: Chance,
+        urgent: Callable[[Key], bool] = lambda _: False,
+    ) -> None:
         self._work = work
+        self._urgent = urgent
         self._chance = chance
         self._ready: deque[Key] = deque()
         self._waiting: set[Key] = set()  # in _ready
@@ -79,11 +86,19 @@ class WorkQueue(Generic[Key]):
     def _enqueue(self, key: Key) -> None:
         if key in self._running:
             self._again.add(key)
-        elif key not in self._waiting:
-            self._waiting.add(key)
+            return
+        urgent, waits = self._urgent(key), key in self._waiting
+        if waits and not urgent:
+            return
+        if waits:
+            self._ready.remove(key)
+        if urgent:
+            self._ready.appendleft(key)
+        else:
             self._ready.append(key)
-            if self.oldest_ready is None:
-                self.oldest_ready = self._chance.clock()
+        self._waiting.add(key)
+        if self.oldest_ready is None:
+            self.oldest_ready = self._chance.clock()
 
     async def _worker(self) -> None:
         while True:
