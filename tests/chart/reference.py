@@ -58,6 +58,7 @@ def _description(field: Schema) -> str:
         f"`{rule['fieldPath'][1:]}` {rule['message']}" if "fieldPath" in rule else rule["message"]
         for rule in field.get("x-kubernetes-validations", ())
     ]
-    extra = "; ".join([*bounds, *rules])
-    text: str = field["description"] + (f" *{extra[0].upper()}{extra[1:]}.*" if extra else "")
+    limits = "; ".join(bounds)
+    text: str = field["description"] + (f" *{limits[0].upper()}{limits[1:]}.*" if limits else "")
+    text += "".join(f" *Else refused: {rule}.*" for rule in rules)
     return text.replace("|", "\\|")

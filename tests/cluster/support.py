@@ -21,6 +21,7 @@ SAMPLES: Final = ROOT / "manifests" / "samples"
 OPERATOR_USER: Final = "system:serviceaccount:meditron-system:meditron-operator"
 IMAGE: Final = "registry.example.com/tgi@sha256:" + "a" * 64
 DEADLINE_SECONDS: Final = 30
+LONGEST_LINE_BYTES: Final = 2**20
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 
@@ -238,7 +239,7 @@ class Audit:
 
     def mark(self) -> Mark:
         """Now. What was asked before may be answered, and so written down, only after this."""
-        return Mark(self._log.stat().st_size, datetime.now(UTC).isoformat(timespec="microseconds"))
+        return Mark(self._end_of_last_line(), datetime.now(UTC).isoformat(timespec="microseconds"))
 
     def since(self, mark: Mark, user: str = OPERATOR_USER) -> list[Request]:
         """The requests of `user` that came in after `mark`."""
@@ -248,10 +249,19 @@ class Audit:
         """The operator's writes in one namespace after `mark`."""
         return [request for request in self.since(mark) if request.writes and request.namespace == namespace]
 
+    def _end_of_last_line(self) -> int:
+        size = self._log.stat().st_size
+        with self._log.open("rb") as lines:
+            lines.seek(max(0, size - LONGEST_LINE_BYTES))
+            begin, tail = lines.tell(), lines.read()
+        return begin + tail.rfind(b"\n") + 1
+
     def _read(self, mark: Mark) -> Iterator[Request]:
         with self._log.open("rb") as lines:
             lines.seek(mark.position)
             for line in lines:
+                if not line.endswith(b"\n"):
+                    return  # it is being written
                 entry = json.loads(line)
                 if entry["requestReceivedTimestamp"].replace("Z", "+00:00") >= mark.moment:
                     yield _request(entry)

@@ -65,7 +65,7 @@ NOT_ACCEPTED: Final = [
     _fit("t4-bfloat16", {GPU: {"type": "T4"}, "spec.model.dtype": "bfloat16"}, "has no bfloat16: use float16"),
     _fit("t4-awq", {GPU: {"type": "T4"}, QUANTIZATION: "awq"}, "awq needs compute capability 8.0, not T4"),
     _fit("t4-fp8", {GPU: {"type": "T4"}, QUANTIZATION: "fp8"}, "fp8 needs compute capability 8.0, not T4"),
-    _fit("b200", {GPU: {"type": "B200"}}, "not proven on B200 (compute capability 10.0): set allowUnproven to try"),
+    _fit("b200", {GPU: {"type": "B200"}}, "not proven on B200 (compute capability 10.0): set gpu.allowUnproven to try"),
     _fit("mi300x-awq", {GPU: {"type": "MI300X"}, QUANTIZATION: "awq"}, "awq needs CUDA, not MI300X (ROCm)"),
     _fit("mi300x-e5m2", {GPU: {"type": "MI300X"}, "spec.model.kvCacheDtype": "fp8_e5m2"}, "has no fp8_e5m2 KV cache"),
 ]  # fmt: skip
@@ -81,7 +81,7 @@ NOT_PLACED: Final = [
     _unplaced("no-claim", {"spec.model.source": {"persistentVolumeClaim": {"claimName": "nowhere"}}}, "Unschedulable",
               'no-claim-0: 0/9 nodes are available: persistentvolumeclaim "nowhere" not found'),
     _unplaced("one-pair-too-few", {GPU: {"type": "RTX-4090", "count": 2}, "spec.replicas": 3}, "WaitingForGPU",
-              "1 replica waits for 2 x RTX-4090 each: 2 more needed; free: none; the cluster has 4; held by"),
+              "1 replica waits for 2 x RTX-4090: 2 more needed; free: none; the cluster has 4 x RTX-4090; held by"),
 ]  # fmt: skip
 
 FOUND: Final = [*NOT_ACCEPTED, *NOT_PLACED]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.support import BEGINNING, Admin, Audit, Manifest, condition, deployment, writes_caused
+from tests.cluster.support import BEGINNING, Admin, Audit, Manifest, condition, deployment, phase_of, writes_caused
 
 pytestmark = pytest.mark.cluster
 
@@ -151,6 +151,16 @@ def test_what_somebody_else_owns_is_left_alone(admin: Admin, audit: Audit, names
     assert admin.get("Service", namespace, "notes") == theirs
     assert admin.get("StatefulSet", namespace, "notes") is None
     assert "delete" not in {request.verb for request in audit.writes(BEGINNING, namespace)}
+
+
+def test_two_deployments_that_want_the_same_service(admin: Admin, settled: str) -> None:
+    """`notes` has a headless Service `notes-pods`, which is also the name of the second one's Service."""
+    admin.create(deployment("notes-pods", settled, replicas=0))
+
+    progressing = admin.wait_condition(settled, "notes-pods", "Progressing", "NotOurs")
+
+    assert "Service notes-pods exists and is controlled by MeditronDeployment notes" in progressing["message"]
+    assert phase_of(admin.get("MeditronDeployment", settled, "notes") or {}) == "Idle"
 
 
 def test_somebody_elses_policy_that_opens_the_model_is_reported(admin: Admin, settled: str) -> None:

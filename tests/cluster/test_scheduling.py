@@ -79,7 +79,7 @@ def test_gpus_of_other_peoples_pods_count(admin: Admin, namespace: str) -> None:
 
     scheduled = admin.wait_condition(namespace, "notes", "Scheduled", "WaitingForGPU")
 
-    assert "1 replica waits for 8 x A100-80GB each: 5 more needed" in scheduled["message"]
+    assert "1 replica waits for 8 x A100-80GB: 5 more needed" in scheduled["message"]
     assert "free: 3 on a100-80gb-0, 3 on a100-80gb-1" in scheduled["message"]
     assert f"{namespace}/squatter-0 (5)" in scheduled["message"]
     for number in range(2):

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from kubernetes.client import Configuration
 
 from meditron_operator.config import Config
+from meditron_operator.errors import FatalError
 from meditron_operator.shell.cluster import DEPLOYMENTS
 from meditron_operator.shell.runtime import Runtime
 from tests.unit.apiserver import Answer, ApiServer, serving, thing
-from tests.unit.eventually import eventually
+from tests.unit.eventually import DEADLINE_SECONDS, eventually
 
 
 def deployment(name: str) -> dict[str, Any]:
@@ -47,6 +49,7 @@ async def test_what_vanished_between_two_lists_of_kopf_is_forgotten() -> None:
     """Kopf tells of deletions only when it saw them happen."""
     server = ApiServer(lists=deque([([], 10)]))
     async with running(server) as runtime:
+        await runtime.observer.synced()
         runtime.deployments.put(deployment("ghost"))
         await kopf_lists(runtime)
         assert runtime.deployments.all()  # the first list is the beginning, nothing can have been missed
@@ -55,7 +58,7 @@ async def test_what_vanished_between_two_lists_of_kopf_is_forgotten() -> None:
 
         await eventually(lambda: not runtime.deployments.all())
         asked = lists_of_deployments(server)
-        assert asked == 3  # Kopf's two and the one that found out
+        assert asked == 4  # ours at the start, Kopf's two and the one that found out
         await kopf_lists(runtime)
         await eventually(lambda: lists_of_deployments(server) == asked + 2)
 
@@ -71,3 +74,20 @@ async def test_a_list_that_fails_is_tried_again() -> None:
         await kopf_lists(runtime)
 
         await eventually(lambda: not runtime.deployments.all())
+
+
+async def test_without_the_crd_it_ends_and_says_so() -> None:
+    """Kopf would look once and stay blind for ever."""
+    server, stop = (
+        ApiServer(lists=deque([Answer(404, b'{"message": "the server could not find it"}')])),
+        asyncio.Event(),
+    )
+    async with serving(server) as url:
+        configuration = Configuration()
+        configuration.host = url
+        runtime = Runtime(Config(operator_namespace="o", health_host="127.0.0.1", health_port=0), configuration)
+        await runtime.start(stop)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await stop.wait()
+        with pytest.raises(FatalError, match=r"meditrondeployments.meditron.ai is not installed: kubectl apply"):
+            await runtime.close()

@@ -44,7 +44,7 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.SCHEDULED, "False NoSuchNode", "no node has more than 1",
      Seen(pods=(WAITING,), spec={"gpu.count": 2}, nodes=(node(gpus=1),))),
     (Type.SCHEDULED, "False Unschedulable", "volume conflict", Seen(pods=(WAITING,))),
-    (Type.SCHEDULED, "False WaitingForGPU", "1 more needed; free: none; the cluster has 8; held by other/holder (8)",
+    (Type.SCHEDULED, "False WaitingForGPU", "free: none; the cluster has 8 x A100-80GB; held by other/holder (8)",
      Seen(pods=(WAITING,), gpu_pods=(HOLDER,))),
     (Type.AVAILABLE, "True Serving", "1 of 1", Seen(pods=(READY,))),
     (Type.AVAILABLE, "True Serving", "1 of 1", Seen(pods=(READY,), spec=INVALID)),

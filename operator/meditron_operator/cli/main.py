@@ -51,7 +51,7 @@ def operator(
         typer.Option(envvar="MEDITRON_NAMESPACE", help="Namespace that the operator's own pods run in."),
     ] = "meditron-system",
     health_port: Annotated[
-        int, typer.Option(min=1, max=65535, envvar="MEDITRON_HEALTH_PORT", help="Port of /healthz.")
+        int, typer.Option(min=1, max=65535, envvar="MEDITRON_HEALTH_PORT", help="Port of /healthz and /readyz.")
     ] = 8080,
     workers: Annotated[
         int, typer.Option(min=1, max=64, envvar="MEDITRON_WORKERS", help="Deployments worked on at a time.")

@@ -135,7 +135,7 @@ class Reconciler:
             await self._write(key, step)
         except ConflictError as error:
             outcome.conflict = error
-            await self._look_at(step.ref, outcome)
+            await self._look_at(key, step.ref, outcome)
             return False
         except ApiError as error:
             if isinstance(error, NotFoundError):
@@ -165,8 +165,8 @@ class Reconciler:
         if not matches(wanted, returned, None):
             settled[returned.uid] = settle(wanted, returned)
 
-    async def _look_at(self, ref: Ref, outcome: Pass) -> None:
-        """Somebody was faster, or something without our label has the name: get the truth past the cache."""
+    async def _look_at(self, key: ObjectKey, ref: Ref, outcome: Pass) -> None:
+        """Somebody was faster, or something that the watches don't show us here has the name: get the truth."""
         try:
             body = await self._cluster.get(ref)
         except NotFoundError:
@@ -175,7 +175,7 @@ class Reconciler:
             outcome.errors.append(error)
         else:
             live = Live.of(ref.kind, body)
-            if names.DEPLOYMENT_LABEL in live.labels:
+            if names.DEPLOYMENT_LABEL in live.labels and live.owner_key == key:
                 self._known.written(ref.kind, body)
             else:
                 outcome.others[ref] = live

@@ -11,10 +11,11 @@ from aiohttp import web
 from kubernetes.client import Configuration
 from yarl import URL
 
+from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live
-from meditron_operator.errors import ApiError
+from meditron_operator.errors import ApiError, FatalError, NotFoundError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
 from meditron_operator.shell.health import Vitals, serve
 from meditron_operator.shell.observer import Observer
@@ -24,6 +25,7 @@ from meditron_operator.shell.watch import ObjectKey, Store
 from meditron_operator.shell.workqueue import Chance, WorkQueue
 
 _LIST_RETRY_SECONDS: Final = 5.0
+_FIRST_LISTS: Final = 2  # ours at the start and Kopf's; before them nothing can have been missed
 
 log = structlog.get_logger(__name__)
 
@@ -69,6 +71,7 @@ class Runtime:
             await self.connection.http.close()
 
     async def _run(self) -> None:
+        await self._require_crd()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.observer.run())
             group.create_task(self._forward_wakes())
@@ -76,6 +79,16 @@ class Runtime:
             await self.observer.synced()
             log.info("synced", seconds=round(time.monotonic() - self._started, 3))
             group.create_task(self._queue.run(self._config.workers))
+
+    async def _require_crd(self) -> None:
+        """Without it Kopf would look once, find nothing to watch, and stay blind when it comes."""
+        try:
+            await self._cluster.list(DEPLOYMENTS, "")
+        except NotFoundError:
+            crd = f"{names.PLURAL}.{names.GROUP}"
+            raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
+        except ApiError as error:
+            log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
 
     def _is_stopped(self, key: ObjectKey) -> bool:
         """A kill switch waits for nobody, however many deployments do."""
@@ -107,7 +120,7 @@ class Runtime:
         self._deployments_heard = time.monotonic()
         if "watch" not in url.query:
             self._lists += 1
-            if self._lists > 1:
+            if self._lists > _FIRST_LISTS:
                 self._relisted.set()
 
     def _vitals(self) -> Vitals:

@@ -108,7 +108,7 @@ def _explanation(demand: Demand, fit: Fit) -> str:
         f"{_plural(sequences, 'sequence')} of {demand.context_tokens:,} tokens at once"
     )
     if fit.profile is Profile.TIGHT:
-        line += "; headroom is small: the stress test must pass before this serves"
+        line += "; little headroom is left: test it under load before clients use it"
     return line
 
 

@@ -40,7 +40,7 @@ def _version(compute_capability: tuple[int, int]) -> str:
 def _unproven(demand: Demand) -> str | None:
     if not demand.gpu.unproven or demand.allow_unproven:
         return None
-    return f"TGI is not proven on {capability(demand.gpu)}: set allowUnproven to try"
+    return f"TGI is not proven on {capability(demand.gpu)}: set gpu.allowUnproven to try"
 
 
 def _no_flash_attention(demand: Demand) -> str | None:

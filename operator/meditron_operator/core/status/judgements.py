@@ -98,11 +98,9 @@ def progressing(view: View) -> Condition:
             Type.PROGRESSING,
             Truth.TRUE,
             "RollingOut",
-            f"{updated} of {wanted} replicas run the current template",
+            f"{updated} of {wanted} pods have the current template",
         )
-    return Condition(
-        Type.PROGRESSING, Truth.FALSE, "Complete", f"{wanted} of {wanted} replicas run the current template"
-    )
+    return Condition(Type.PROGRESSING, Truth.FALSE, "Complete", f"{wanted} of {wanted} pods have the current template")
 
 
 def _in_the_way(live: Live) -> str:

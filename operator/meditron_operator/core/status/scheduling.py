@@ -57,13 +57,14 @@ def _label(sized: Sized, gpu: Gpu) -> str:
 
 
 def _missing(lack: Shortage, gpu: Gpu, waiting: int, each: int) -> str:
-    pods = "1 replica waits" if waiting == 1 else f"{waiting} replicas wait"
+    pods = (
+        f"1 replica waits for {each} x {gpu.name}"
+        if waiting == 1
+        else f"{waiting} replicas wait for {each} x {gpu.name} each"
+    )
     free = ", ".join(_first([f"{count} on {name}" for name, count in lack.free.items()])) or "none"
     held = f"; held by {', '.join(_first(list(lack.holders)))}" if lack.holders else ""
-    return (
-        f"{pods} for {each} x {gpu.name} each: {lack.missing} more needed; "
-        f"free: {free}; the cluster has {lack.total}{held}"
-    )
+    return f"{pods}: {lack.missing} more needed; free: {free}; the cluster has {lack.total} x {gpu.name}{held}"
 
 
 def _first(items: list[str]) -> list[str]:
