@@ -1,6 +1,9 @@
 """The kill annotation in its first form: no client, no replica, and the truth about it, whatever the spec says."""
 
+import time
+
 import pytest
+from kubernetes.dynamic.exceptions import UnprocessibleEntityError
 
 from tests.cluster.support import Admin, Audit, Manifest, condition, deployment, touch, writes_caused
 from tests.testbed import Testbed
@@ -161,3 +164,90 @@ def test_engaging_twice_writes_nothing(admin: Admin, audit: Audit, namespace: st
         touch(admin, namespace, "notes")
 
     assert writes_caused(admin, audit, namespace, again) == []
+
+
+def test_a_refused_stop_is_tried_until_it_is_let_through(admin: Admin, namespace: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    policy = denial(namespace)
+    for body in policy:
+        admin.create(body)
+    admin.wait("StatefulSet", namespace, "notes", lambda body: refused(admin, namespace))
+
+    engage(admin, namespace, "notes")
+    admin.wait_condition(namespace, "notes", "Progressing", "WriteRefused")
+    for body in policy:
+        admin.delete(body["kind"], None, body["metadata"]["name"])
+
+    admin.wait_gone("Pod", namespace, "notes-0", 60)
+    assert_stopped(admin, namespace, "notes")
+
+
+def denial(namespace: str) -> list[Manifest]:
+    """A house rule under which no StatefulSet of the namespace may be changed."""
+    group, name = "admissionregistration.k8s.io/v1", f"frozen-{namespace}"
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["statefulsets"]}
+    chosen = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": chosen},
+        "validations": [{"expression": "false", "message": "frozen"}],
+    }
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    return [
+        {"apiVersion": group, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": name}, "spec": spec},
+        {"apiVersion": group, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": name}, "spec": binding},
+    ]
+
+
+def refused(admin: Admin, namespace: str) -> bool:
+    """Whether the rule is in force by now: it takes the API server a moment."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            admin.patch("StatefulSet", namespace, "notes", {"metadata": {"annotations": {"probe": "x"}}}, dry_run="All")
+        except UnprocessibleEntityError:
+            return True
+    return False
+
+
+def test_a_deployment_that_is_being_deleted_can_be_stopped(admin: Admin, namespace: str) -> None:
+    """Somebody's finalizer holds it, for a backup say, and the model serves on meanwhile."""
+    body = deployment("notes", namespace)
+    body["metadata"]["finalizers"] = ["example.com/hold"]
+    admin.create(body)
+    admin.wait_settled(namespace, "notes", "Ready")
+    admin.delete("MeditronDeployment", namespace, "notes")
+
+    engage(admin, namespace, "notes")
+
+    admin.wait_gone("Pod", namespace, "notes-0", 60)
+    assert_stopped(admin, namespace, "notes")
+    admin.patch("MeditronDeployment", namespace, "notes", {"metadata": {"finalizers": None}})
+
+
+def test_a_statefulset_without_its_label_is_found(admin: Admin, namespace: str) -> None:
+    """The spec is broken too, so that no repair puts the label back first."""
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"gpu": {"type": "NOPE"}}})
+    admin.wait_phase(namespace, "notes", "Invalid")
+    admin.patch("StatefulSet", namespace, "notes", {"metadata": {"labels": {"meditron.ai/deployment": None}}})
+
+    engage(admin, namespace, "notes")
+
+    admin.wait_gone("Pod", namespace, "notes-0", 60)
+    assert_stopped(admin, namespace, "notes")
+
+
+def test_a_pod_whose_label_was_taken_off_is_not_forgotten(admin: Admin, namespace: str) -> None:
+    """The StatefulSet's controller lets it go, and it runs on: stopped it is not."""
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    admin.patch("Pod", namespace, "notes-0", {"metadata": {"labels": {"meditron.ai/deployment": None}}})
+
+    engage(admin, namespace, "notes")
+
+    stopped = admin.wait_condition(namespace, "notes", "Stopped", "Engaging")
+    assert "pod notes-0" in stopped["message"]
+    admin.delete("Pod", namespace, "notes-0")
+    assert_stopped(admin, namespace, "notes")

@@ -4,7 +4,17 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.support import BEGINNING, Admin, Audit, Manifest, condition, deployment, phase_of, writes_caused
+from tests.cluster.support import (
+    BEGINNING,
+    Admin,
+    Audit,
+    Manifest,
+    condition,
+    deployment,
+    phase_of,
+    touch,
+    writes_caused,
+)
 
 pytestmark = pytest.mark.cluster
 
@@ -178,6 +188,62 @@ def test_somebody_elses_policy_that_opens_the_model_is_reported(admin: Admin, se
     assert admin.get("NetworkPolicy", settled, "everything") is not None
     admin.delete("NetworkPolicy", settled, "everything")
     admin.wait_condition(settled, "notes", "Isolated", "Unverified")
+
+
+@pytest.mark.parametrize("label", ["nobody", "notes"])
+def test_a_policy_can_not_hide_behind_a_label(admin: Admin, settled: str, label: str) -> None:
+    hole = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "everything", "namespace": settled, "labels": {"meditron.ai/deployment": label}},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
+    }
+    admin.create(hole)
+
+    isolated = admin.wait_condition(settled, "notes", "Isolated", "ForeignPolicy")
+
+    assert "NetworkPolicy everything also selects" in isolated["message"]
+
+
+def test_what_runs_stays_shut_in_while_its_spec_is_invalid(admin: Admin, settled: str) -> None:
+    admin.patch("MeditronDeployment", settled, "notes", {"spec": {"gpu": {"type": "NOPE"}}})
+    admin.wait_phase(settled, "notes", "Invalid")
+    before = admin.get("NetworkPolicy", settled, "notes-deny")
+    assert before is not None
+
+    admin.delete("NetworkPolicy", settled, "notes-deny")
+
+    def another(body: Manifest | None) -> bool:
+        return body is not None and body["metadata"]["uid"] != before["metadata"]["uid"]
+
+    admin.wait("NetworkPolicy", settled, "notes-deny", another)
+
+
+def test_a_pod_that_only_wears_the_label_is_no_replica(admin: Admin, settled: str) -> None:
+    container = {
+        "name": "c",
+        "image": "registry.example.com/x:1",
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    security = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    labels = {"meditron.ai/deployment": "notes"}
+    admin.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "impostor", "namespace": settled, "labels": labels},
+            "spec": {"containers": [container], "securityContext": security, "tolerations": [{"operator": "Exists"}]},
+        }
+    )
+    admin.wait("Pod", settled, "impostor", lambda body: bool(body and body["status"].get("phase") == "Running"))
+    touch(admin, settled, "notes")
+    admin.create(deployment("afterwards", settled, replicas=0))
+    admin.wait_settled(settled, "afterwards", "Idle")
+
+    body = admin.get("MeditronDeployment", settled, "notes")
+    assert body is not None
+    assert (body["status"]["ready"], body["status"]["phase"]) == ("0/0", "Idle")
+    admin.delete("Pod", settled, "impostor")
 
 
 def test_a_restarted_rollout_by_hand_is_undone_quietly(admin: Admin, settled: str) -> None:

@@ -117,6 +117,7 @@ def pod(name: str = "ward-0", **changes: Any) -> Pod:
             "uid": f"uid-of-{name}",
             "creationTimestamp": "2026-01-01T00:00:00Z",
             "labels": {"meditron.ai/deployment": OWNER.name},
+            "ownerReferences": [{"controller": True, "uid": f"uid-of-StatefulSet-{OWNER.name}"}],
         },
         "spec": {
             "nodeName": changes.pop("node", "node-1"),

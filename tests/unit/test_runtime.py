@@ -37,7 +37,8 @@ async def running(server: ApiServer) -> AsyncIterator[Runtime]:
 
 
 async def kopf_lists(runtime: Runtime) -> None:
-    async with runtime.connection.http.get(runtime.connection.server + DEPLOYMENTS.path()) as answer:
+    connection = runtime.connect()
+    async with connection.http.get(connection.server + DEPLOYMENTS.path()) as answer:
         await answer.read()
 
 

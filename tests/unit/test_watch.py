@@ -23,7 +23,7 @@ EMPTY: list[dict[str, Any]] = []
 class Followed:
     """A watch that runs, and a way to wait for what it brings."""
 
-    watch: Watch[str]
+    watch: Watch
     store: Store[str]
     server: ApiServer
 

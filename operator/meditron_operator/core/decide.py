@@ -11,7 +11,8 @@ from meditron_operator.core.killswitch import Engaged
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster
 from meditron_operator.core.render import Site, desired
-from meditron_operator.core.render.meta import APP, Manifest, Owner
+from meditron_operator.core.render.meta import APP, Manifest, Owner, selector_labels
+from meditron_operator.core.render.network import deny
 from meditron_operator.core.spec import SpecError
 
 WORKLOAD: Final = "StatefulSet"
@@ -29,6 +30,7 @@ class Case:
     engaged: Engaged | None
     verdict: Accepted | SpecError
     operator_namespace: str
+    deleting: bool = False  # its finalizers hold it: nothing new for it, but it can still be stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,13 @@ def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Deci
     """The writes that bring the children to what the deployment asks for; none when they agree.
 
     `settled` is keyed by the uid of a child. A spec that can't be carried out changes nothing, except that a
-    kill switch stops whatever is there.
+    kill switch stops whatever is there, and that what runs stays shut in.
     """
     stop = _stop(case, cluster)
-    if isinstance(case.verdict, SpecError):
+    if case.deleting:
         return Decision(stop=stop)
+    if isinstance(case.verdict, SpecError):
+        return Decision(stop=stop, foundation=tuple(_isolation(case.owner, cluster, settled)))
     wanted = _wanted(case, case.verdict)
     due, foreign = _due(case.owner, wanted, cluster, settled)
     stopping = {step.ref for step in stop}
@@ -132,14 +136,15 @@ def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:
     if allow is not None and is_ours(allow, case.owner):
         steps.append(Delete(allow))
     if workload is not None and is_ours(workload, case.owner) and workload.body["spec"].get("replicas") != 0:
-        steps.append(_at_zero(workload))
+        steps.append(_at_zero(workload, case.owner))
     return tuple(steps)
 
 
-def _at_zero(workload: Live) -> Replace:
-    """The StatefulSet as it is, at no replicas."""
+def _at_zero(workload: Live, owner: Owner) -> Replace:
+    """The StatefulSet as it is, at no replicas, and with the label by which its watch sees what becomes of it."""
     identity = {"apiVersion": "apps/v1", "kind": workload.ref.kind}
-    metadata: dict[str, Any] = {**workload.metadata}
+    labels = {**workload.labels, **selector_labels(owner.name)}
+    metadata: dict[str, Any] = {**workload.metadata, "labels": labels}
     body = {
         **identity,
         **workload.body,
@@ -147,6 +152,15 @@ def _at_zero(workload: Live) -> Replace:
         "spec": {**workload.body["spec"], "replicas": 0},
     }
     return Replace(manifest=body, desired=body)
+
+
+def _isolation(owner: Owner, cluster: Cluster, settled: Mapping[str, Settled]) -> list[Step]:
+    """The deny-policy of what runs already: it depends on nothing in the spec."""
+    workload = cluster.child(WORKLOAD, names.child_name(owner.name))
+    if workload is None or not is_ours(workload, owner):
+        return []
+    steps, _ = _due(owner, [deny(owner)], cluster, settled)
+    return steps
 
 
 def _due(

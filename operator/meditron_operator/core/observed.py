@@ -29,6 +29,8 @@ class Pod:
     ref: Ref
     uid: str
     labels: Mapping[str, str]  # of a model's pod; other people's are of no interest
+    service_account: str
+    controller: str | None  # its uid
     node: str | None
     gpus: Mapping[str, int]  # by resource name
     finished: bool
@@ -61,6 +63,10 @@ class Pod:
             ref=Ref(kind="Pod", namespace=meta["namespace"], name=meta["name"]),
             uid=meta["uid"],
             labels=labels if names.DEPLOYMENT_LABEL in labels else {},
+            service_account=spec.get("serviceAccountName", ""),
+            controller=next(
+                (owner["uid"] for owner in meta.get("ownerReferences", ()) if owner.get("controller")), None
+            ),
             node=spec.get("nodeName"),
             gpus=_requested_gpus(spec),
             finished=status.get("phase") in ("Succeeded", "Failed"),
@@ -100,7 +106,7 @@ class Cluster:
 
     children: tuple[Live, ...] = ()  # controlled by the deployment, labelled as its own, or in the place of a child
     policies: tuple[Live, ...] = ()  # NetworkPolicies of the namespace that belong to no deployment
-    pods: tuple[Pod, ...] = ()  # with the deployment's label
+    pods: tuple[Pod, ...] = ()  # with the deployment's label or, whatever their labels, with its service account
     nodes: tuple[Node, ...] = ()
     gpu_pods: tuple[Pod, ...] = ()  # everybody's pods that ask for GPUs
 

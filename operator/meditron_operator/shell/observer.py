@@ -9,8 +9,8 @@ from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.observed import Node, Pod
-from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, NETWORK_POLICIES, NODES, PODS, Cluster
-from meditron_operator.shell.watch import ObjectKey, Store, Watch
+from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, NETWORK_POLICIES, NODES, PODS, Cluster, Resource
+from meditron_operator.shell.watch import Both, Feed, ObjectKey, Store, Watch
 from meditron_operator.shell.workqueue import Chance
 
 _PRODUCT_LABELS: Final = frozenset(gpu.product_label for gpu in GPUS.values())
@@ -31,17 +31,26 @@ class Observer:
             lambda live: wake(_name_of(live.ref)),
         )
         self._children = {kind: self._child_store(kind) for kind in CHILDREN}
-        self._pods = Store[Pod](_pod_of_interest, _deployment_of, self._pod_changed)
+        # A policy can be hidden behind any label or owner: this one tells which pods each can select.
+        self._selecting = Store[Live](
+            lambda obj: Live.of(NETWORK_POLICIES.kind, obj), _selected_by, self._policy_changed
+        )
+        self._feeds: dict[str, Feed] = {**self._children}
+        self._feeds[NETWORK_POLICIES.kind] = Both(self._children[NETWORK_POLICIES.kind], self._selecting)
+        self._feeds[DEPLOYMENTS.kind] = self.deployments
+        self._pods = Store[Pod](_pod_of_interest, _child_of, self._pod_changed)
         self._nodes = Store[Node](_gpu_node, lambda _: None, lambda _: None)
 
-        def watch(resource: Any, store: Store[Any], selector: str = "") -> Watch[Any]:
+        def watch(resource: Resource, store: Feed, selector: str = "") -> Watch:
             return Watch(cluster, resource, store, selector, chance)
 
         # Policies of others can open what ours close, and anybody's pods hold GPUs: those two without a selector.
         self.watches: Final = [
             *(
-                watch(CHILDREN[kind], store, "" if kind == NETWORK_POLICIES.kind else names.DEPLOYMENT_LABEL)
-                for kind, store in self._children.items()
+                watch(
+                    CHILDREN[kind], self._feeds[kind], "" if kind == NETWORK_POLICIES.kind else names.DEPLOYMENT_LABEL
+                )
+                for kind in CHILDREN
             ),
             watch(PODS, self._pods),
             watch(NODES, self._nodes),
@@ -66,21 +75,19 @@ class Observer:
         the watches don't show, because they lack our label."""
         return Observed(
             children=(*(live for store in self._children.values() for live in store.group(key)), *others),
-            policies=self._children[NETWORK_POLICIES.kind].group((key[0], _NOBODY)),
-            pods=self._pods.group(key),
+            policies=(*self._selecting.group(key), *self._selecting.group((key[0], _NOBODY))),
+            pods=self._pods.group((key[0], names.child_name(key[1]))),
             nodes=self._nodes.all(),
             gpu_pods=self._pods.all(),
         )
 
     def written(self, kind: str, answer: Mapping[str, Any]) -> None:
         """Take in what the server answered to a write, ahead of the watch."""
-        store = self.deployments if kind == DEPLOYMENTS.kind else self._children[kind]
-        store.put(answer)
+        self._feeds[kind].put(answer)
 
     def deleted(self, ref: Ref) -> None:
         """Take in that the server deleted an object, ahead of the watch."""
-        store = self.deployments if ref.kind == DEPLOYMENTS.kind else self._children[ref.kind]
-        store.discard(_name_of(ref))
+        self._feeds[ref.kind].discard(_name_of(ref))
 
     def _child_store(self, kind: str) -> Store[Live]:
         return Store[Live](lambda obj: Live.of(kind, obj), _owner_of, self._child_changed)
@@ -89,14 +96,18 @@ class Observer:
         key = live.owner_key
         if key is not None:
             self._wake(key)
+
+    def _policy_changed(self, live: Live) -> None:
+        """It concerns the one whose pods it names, or everybody in the namespace."""
+        namespace, name = _selected_by(live)
+        if name != _NOBODY:
+            self._wake((namespace, name))
             return
-        for deployment in self.deployments.group(live.ref.namespace):  # a policy of nobody's concerns them all
+        for deployment in self.deployments.group(namespace):
             self._wake(_name_of(deployment.ref))
 
     def _pod_changed(self, pod: Pod) -> None:
-        key = _deployment_of(pod)
-        if key is not None:
-            self._wake(key)
+        self._wake((pod.ref.namespace, pod.deployment or pod.service_account))
 
 
 def _name_of(ref: Ref) -> ObjectKey:
@@ -107,8 +118,15 @@ def _owner_of(live: Live) -> ObjectKey:
     return live.owner_key or (live.ref.namespace, _NOBODY)
 
 
-def _deployment_of(pod: Pod) -> ObjectKey | None:
-    return (pod.ref.namespace, pod.deployment) if pod.deployment else None
+def _child_of(pod: Pod) -> ObjectKey:
+    """By the label, and where somebody took that off, by the service account, which a pod can't change."""
+    return pod.ref.namespace, names.child_name(pod.deployment) if pod.deployment else pod.service_account
+
+
+def _selected_by(policy: Live) -> ObjectKey:
+    """The deployment that its selector pins itself to, else nobody: then it may select anybody's pods."""
+    pinned = policy.body["spec"].get("podSelector", {}).get("matchLabels", {}).get(names.DEPLOYMENT_LABEL)
+    return policy.ref.namespace, pinned or _NOBODY
 
 
 def _pod_of_interest(obj: Mapping[str, Any]) -> Pod | None:

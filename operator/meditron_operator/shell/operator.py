@@ -56,7 +56,7 @@ def _registry(config: Config, configuration: Configuration, stop: asyncio.Event)
 
     @kopf.on.login(id="login", registry=registry)
     async def login(memo: kopf.Memo, **_: Any) -> kopf.AiohttpSession:
-        connection = memo.runtime.connection
+        connection = memo.runtime.connect()
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.http)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, id="seen", registry=registry)

@@ -12,7 +12,7 @@ from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
-from meditron_operator.core.decide import Case, Create, Decision, Delete, Step, decide
+from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide
 from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
@@ -52,10 +52,11 @@ class Pass:
     def refusals(self) -> list[str]:
         return [str(error) for error in self.errors if isinstance(error, RefusedError)]
 
-    def raise_for_retry(self) -> None:
-        """Raise the first error that another try may heal."""
+    def raise_for_retry(self, stopping: bool) -> None:
+        """Raise the first error that another try may heal. While stopping that is every error: whatever refused
+        the stop, a policy or a missing right, may be gone any moment."""
         for error in [*self.errors, *filter(None, [self.conflict])]:
-            if not isinstance(error, RefusedError):
+            if stopping or not isinstance(error, RefusedError):
                 raise error
 
 
@@ -75,8 +76,6 @@ class Reconciler:
         if deployment is None:
             self._settled.pop(key, None)
             return None
-        if "deletionTimestamp" in deployment.metadata:
-            return None
         case = self._case(deployment)
         outcome, decision = await self._converge(key, case)
         view = View(
@@ -86,7 +85,7 @@ class Reconciler:
             failures=outcome.refusals,
         )
         status = await self._report(view, deployment)
-        outcome.raise_for_retry()
+        outcome.raise_for_retry(stopping=case.engaged is not None)
         return self._look_again(status)
 
     def _case(self, deployment: Live) -> Case:
@@ -95,6 +94,7 @@ class Reconciler:
             owner=Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid),
             generation=deployment.generation,
             engaged=engaged(deployment.metadata),
+            deleting="deletionTimestamp" in deployment.metadata,
             verdict=assess(ref.name, deployment.body.get("spec", {}), self._config.engine_image),
             operator_namespace=self._config.operator_namespace,
         )
@@ -102,6 +102,9 @@ class Reconciler:
     async def _converge(self, key: ObjectKey, case: Case) -> tuple[Pass, Decision]:
         """Decide and write, and again with the truth when the cache turned out to be behind."""
         outcome, decision = Pass(), Decision()
+        workload = Ref(kind=WORKLOAD, namespace=key[0], name=names.child_name(key[1]))
+        if case.engaged is not None and self._known.around(key).child(workload.kind, workload.name) is None:
+            await self._look_at(key, workload, outcome)  # a label taken off by hand hides it from the watch
         for _ in range(TRIES):
             outcome.conflict = None
             outcome.errors.clear()
@@ -199,11 +202,11 @@ class Reconciler:
         return status
 
     async def _announce(self, news: Manifest) -> None:
-        """Post an Event; one that is refused (a quota, say) must not keep the status from being stored."""
+        """Post an Event; one that fails (a quota, a rate limit) must not keep the status from being stored."""
         try:
             await self._cluster.create_event(news)
-        except RefusedError as error:
-            log.warning("event refused", name=news["metadata"]["name"], error=str(error))
+        except ApiError as error:
+            log.warning("event lost", name=news["metadata"]["name"], error=str(error))
 
     def _look_again(self, status: Manifest) -> float:
         if status["phase"] == "Degraded":

@@ -25,7 +25,8 @@ from meditron_operator.shell.watch import ObjectKey, Store
 from meditron_operator.shell.workqueue import Chance, WorkQueue
 
 _LIST_RETRY_SECONDS: Final = 5.0
-_FIRST_LISTS: Final = 2  # ours at the start and Kopf's; before them nothing can have been missed
+# Selects all deployments, and tells our own lists from Kopf's: nobody labels anything with this.
+_EVERYTHING: Final = f"!{names.GROUP}/never-set"
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +44,18 @@ class Runtime:
         self._tasks: asyncio.Task[None] | None = None
         self._health: web.AppRunner | None = None
         chance = Chance(clock=time.monotonic, random=random.random)
-        self.connection: Connection = connect(configuration, self._answered)
-        self._cluster = Cluster(self.connection, config.request_timeout_seconds)
+        self._configuration = configuration
+        self._connections: list[Connection] = []
+        self._cluster = Cluster(self.connect(), config.request_timeout_seconds)
         self.observer = Observer(self._cluster, self._wakes.put_nowait, chance)
         reconciler = Reconciler(self._cluster, self.observer, config, lambda: datetime.now(UTC))
         self._queue = WorkQueue(reconciler.reconcile, chance, self._is_stopped)
+
+    def connect(self) -> Connection:
+        """A session of its own, closed with the runtime at the latest: Kopf closes one that once got a 401."""
+        connection = connect(self._configuration, self._answered)
+        self._connections = [kept for kept in self._connections if not kept.http.closed] + [connection]
+        return connection
 
     @property
     def deployments(self) -> Store[Live]:
@@ -68,7 +76,8 @@ class Runtime:
             if self._tasks is not None and not self._tasks.cancel():
                 self._tasks.result()
         finally:
-            await self.connection.http.close()
+            for connection in self._connections:
+                await connection.http.close()
 
     async def _run(self) -> None:
         await self._require_crd()
@@ -83,7 +92,7 @@ class Runtime:
     async def _require_crd(self) -> None:
         """Without it Kopf would look once, find nothing to watch, and stay blind when it comes."""
         try:
-            await self._cluster.list(DEPLOYMENTS, "")
+            await self._cluster.list(DEPLOYMENTS, _EVERYTHING)
         except NotFoundError:
             crd = f"{names.PLURAL}.{names.GROUP}"
             raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
@@ -104,23 +113,26 @@ class Runtime:
         """When Kopf had to list the deployments anew it doesn't tell which are gone: find out."""
         while True:
             await self._relisted.wait()
+            self._relisted.clear()
             try:
-                objects, version = await self._cluster.list(DEPLOYMENTS, "")
+                objects, version = await self._cluster.list(DEPLOYMENTS, _EVERYTHING)
             except ApiError as error:
                 log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
+                self._relisted.set()
                 await asyncio.sleep(error.retry_after or _LIST_RETRY_SECONDS)
                 continue
-            self._relisted.clear()  # only now: our own list has passed `_answered` like Kopf's
             self.deployments.replace_all(objects, version)
 
     def _answered(self, method: str, url: URL) -> None:
         """Every success of the shared session passes here: how old Kopf's own watch is can be seen nowhere else."""
         if method != "GET" or url.path != DEPLOYMENTS.path():
             return
+        if url.query.get("labelSelector") == _EVERYTHING:
+            return
         self._deployments_heard = time.monotonic()
         if "watch" not in url.query:
             self._lists += 1
-            if self._lists > _FIRST_LISTS:
+            if self._lists > 1:
                 self._relisted.set()
 
     def _vitals(self) -> Vitals:

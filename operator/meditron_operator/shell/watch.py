@@ -7,7 +7,7 @@ restart would write before it had read: hence this one for the children, pods an
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -131,14 +131,47 @@ def _key(obj: Mapping[str, Any]) -> ObjectKey:
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
-class Watch(Generic[Item]):
+class Feed(Protocol):
+    """What takes news in: a store, or two."""
+
+    def put(self, obj: Mapping[str, Any]) -> None: ...
+    def drop(self, obj: Mapping[str, Any]) -> None: ...
+    def discard(self, key: ObjectKey) -> None: ...
+    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None: ...
+
+
+class Both:
+    """Two stores of the same objects, each grouped in its own way."""
+
+    def __init__(self, one: Feed, other: Feed) -> None:
+        self._feeds = (one, other)
+
+    def put(self, obj: Mapping[str, Any]) -> None:
+        for feed in self._feeds:
+            feed.put(obj)
+
+    def drop(self, obj: Mapping[str, Any]) -> None:
+        for feed in self._feeds:
+            feed.drop(obj)
+
+    def discard(self, key: ObjectKey) -> None:
+        for feed in self._feeds:
+            feed.discard(key)
+
+    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None:
+        objects = list(objects)
+        for feed in self._feeds:
+            feed.replace_all(objects, version)
+
+
+class Watch:
     """Keeps a store equal to the server, for ever."""
 
     def __init__(
         self,
         cluster: Cluster,
         resource: Resource,
-        store: Store[Item],
+        store: Feed,
         selector: str,
         chance: Chance,
     ) -> None:

@@ -22,6 +22,8 @@ Key = TypeVar("Key", bound=Hashable)
 FIRST_DELAY_SECONDS: Final = 0.2
 LONGEST_DELAY_SECONDS: Final = 60.0
 
+_STALE_TIMERS: Final = 100  # entries of looks that came earlier; more are swept out
+
 log = structlog.get_logger(__name__)
 
 
@@ -145,6 +147,9 @@ class WorkQueue(Generic[Key]):
         due = self._chance.clock() + delay
         self._due[key] = due
         heapq.heappush(self._timers, (due, next(self._order), key))
+        if len(self._timers) > 2 * len(self._due) + _STALE_TIMERS:
+            self._timers = [timer for timer in self._timers if self._due.get(timer[2]) == timer[0]]
+            heapq.heapify(self._timers)
 
     async def _fire_timers(self) -> None:
         while True:

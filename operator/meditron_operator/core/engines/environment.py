@@ -49,14 +49,20 @@ REFUSED: Final = frozenset(
         "HUGGING_FACE_HUB_TOKEN",  # a token in a spec is a token in etcd, in Git and in every `kubectl get -o yaml`
         "HOSTNAME",  # the address that TGI listens on
         "HUGGINGFACE_HUB_CACHE",  # beside HF_HOME it breaks offline use
+        "LD_AUDIT",  # other code than the image's
+        "LD_LIBRARY_PATH",
         "LD_PRELOAD",
+        "LOG_LEVEL",  # at debug TGI writes prompts and answers, patients' data, to its log
         "LORA_ADAPTERS",  # with CUDA graphs TGI leaves adapters out in silence; they need their own field
         "MASTER_ADDR",  # the shards of a replica talk inside the pod only
         "MASTER_PORT",
         "MAX_BATCH_TOTAL_TOKENS",  # ignored by TGI for flash models: it would look like a limit and be none
         "MAX_INPUT_LENGTH",  # an alias: TGI refuses to start when both spellings are set
+        "NGROK_AUTHTOKEN",
         "OTLP_ENDPOINT",  # sends traces out of the namespace
         "PROMETHEUS_PORT",  # TGI opens it for a moment and never serves it
+        "PYTHONPATH",
+        "PYTHONSTARTUP",
         "REVISION",  # with a local path the router asks the Hub after all
         "SHARDED",
         "SPECULATE",  # turns chunked prefill off, which sizing counts on

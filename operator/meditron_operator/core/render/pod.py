@@ -65,7 +65,7 @@ def _container(sized: Sized, launch: Launch, image: str, gpu: Gpu) -> V1Containe
         name=launch.container,
         image=image,
         image_pull_policy="IfNotPresent",
-        env=[V1EnvVar(name=name, value=value) for name, value in launch.environment],
+        env=[V1EnvVar(name=name, value=value or None) for name, value in launch.environment],
         ports=[V1ContainerPort(name="http", container_port=launch.port, protocol="TCP")],
         resources=_resources(sized, gpu),
         security_context=_container_security(sized.spec),

@@ -121,7 +121,7 @@ def isolated(view: View) -> Condition:
         return Condition(Type.ISOLATED, Truth.FALSE, "PolicyMissing", f"NetworkPolicy {denies} is not in place")
     opened = [policy for policy in (*view.cluster.policies, *view.cluster.children) if _opens(policy, view)]
     if opened:
-        who = ", ".join(sorted(policy.ref.name for policy in opened))
+        who = ", ".join(sorted({policy.ref.name for policy in opened}))
         message = f"NetworkPolicy {who} also selects these pods and adds to who may connect: remove it"
         return Condition(Type.ISOLATED, Truth.FALSE, "ForeignPolicy", message)
     return Condition(
@@ -141,7 +141,10 @@ def _opens(policy: Live, view: View) -> bool:
     spec = policy.body["spec"]
     if not (spec.get("ingress") or spec.get("egress")):
         return False
-    wearers = [labels(owner.name), *(pod.labels for pod in view.pods)]  # a pod has labels of its own, its number say
+    wearers = [
+        labels(owner.name),
+        *(pod.labels for pod in view.cluster.pods),
+    ]  # pods have some of their own
     return any(selects(spec.get("podSelector", {}), worn) for worn in wearers)
 
 
@@ -163,7 +166,7 @@ def stopped(view: View) -> Condition:
 
 
 def _still_there(view: View) -> list[str]:
-    left = [f"pod {pod.ref.name}" for pod in view.pods if not pod.finished]
+    left = [f"pod {pod.ref.name}" for pod in view.cluster.pods if not pod.finished]
     policy = view.cluster.child("NetworkPolicy", names.child_name(view.case.owner.name, names.ALLOW_SUFFIX))
     if policy is not None:
         left.insert(0, str(policy.ref))

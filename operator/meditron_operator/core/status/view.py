@@ -40,9 +40,11 @@ class View:
         live = self.cluster.child(WORKLOAD, names.child_name(self.case.owner.name))
         return live if live is not None and is_ours(live, self.case.owner) else None
 
-    @property
+    @cached_property
     def pods(self) -> tuple[Pod, ...]:
-        return self.cluster.pods
+        """The replicas: what the StatefulSet made. Others may carry the label or the service account too."""
+        uid = self.workload.uid if self.workload else None
+        return tuple(pod for pod in self.cluster.pods if pod.controller is not None and pod.controller == uid)
 
     @property
     def wanted_replicas(self) -> int:
