@@ -303,7 +303,7 @@ def writes_caused(admin: Admin, audit: Audit, namespace: str, act: Callable[[], 
     mark, probe = audit.mark(), f"probe-{next(_probes)}"
     act()
     admin.create(deployment(probe, namespace, replicas=0))
-    admin.wait_phase(namespace, probe, "Idle", 2 * DEADLINE_SECONDS)
+    admin.wait_settled(namespace, probe, "Idle", 2 * DEADLINE_SECONDS)
     return [request for request in audit.writes(mark, namespace) if not request.name.startswith(probe)]
 
 
