@@ -1,6 +1,7 @@
 """Names that users and other programs rely on: stable once they are in a release."""
 
 import hashlib
+import re
 from typing import Final
 
 GROUP: Final = "meditron.ai"
@@ -20,7 +21,9 @@ NAME_LABEL: Final = "app.kubernetes.io/name"
 
 # A StatefulSet's name plus "-" and a 10-character hash becomes a label value of at most 63 characters.
 MAX_STATEFULSET_NAME: Final = 52
-MAX_LABEL: Final = 63
+
+# How a reference to an image ends that always means the same image; `\Z`, since `$` lets a line break pass.
+DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 
 DENY_SUFFIX: Final = "-deny"
 ALLOW_SUFFIX: Final = "-allow"

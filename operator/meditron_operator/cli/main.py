@@ -1,12 +1,12 @@
 """`meditron`, the same as `kubectl meditron`."""
 
-import re
 from enum import StrEnum, auto
 from typing import Annotated
 
 import typer
 
 import meditron_operator
+from meditron_operator import names
 
 app = typer.Typer(
     name="meditron",
@@ -31,7 +31,7 @@ def version() -> None:
 
 
 def _pinned(image: str | None) -> str | None:
-    if image and not re.search(r"@sha256:[0-9a-f]{64}\Z", image):
+    if image and not names.DIGEST.search(image):
         raise typer.BadParameter("must end in @sha256:<64 hex digits>: pin the image by digest")
     return image or None
 

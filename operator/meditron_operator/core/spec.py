@@ -21,12 +21,12 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from meditron_operator import names
 from meditron_operator.core.catalog.quantization import FACTS, Quantization
 from meditron_operator.core.engines.environment import RESERVED_ENVIRONMENT
 from meditron_operator.core.sizing import Dtype, KvCacheDtype
 
 # Used with fullmatch where they are Python's: `$` alone lets a line break at the end pass, unlike the server's.
-DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 DNS_LABEL: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 SERVICE_NAME: Final = re.compile(r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")
@@ -179,7 +179,7 @@ class Spec(_Frozen):
 
 
 def _require_digest(field: str, reference: str | None) -> None:
-    if reference is not None and not DIGEST.search(reference):
+    if reference is not None and not names.DIGEST.search(reference):
         raise PydanticCustomError(
             UNPINNED, "must end in @sha256:<64 hex digits> while offline is true", {"field": field}
         )

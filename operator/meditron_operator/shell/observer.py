@@ -72,7 +72,7 @@ class Observer:
 
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed:
         """The cluster as it concerns one deployment. `others` are objects in the place of its children that
-        the watches don't show, because they lack our label."""
+        the watches don't show for this deployment: without our label, or labelled for another."""
         return Observed(
             children=(*(live for store in self._children.values() for live in store.group(key)), *others),
             policies=(*self._selecting.group(key), *self._selecting.group((key[0], _NOBODY))),
