@@ -7,8 +7,9 @@ import pytest
 
 from meditron_operator.core.catalog.gpus import BYTES_PER_GIB, GPUS
 from meditron_operator.core.catalog.models import MODELS, find_model
-from meditron_operator.core.catalog.quantization import FACTS, Quantization
-from meditron_operator.core.sizing.memory import checkpoint_bytes, checkpoint_bytes_16bit
+from meditron_operator.core.catalog.quantization import FACTS, Packing, Quantization
+from meditron_operator.core.sizing import checkpoint_bytes
+from tests.unit.sizing.asking import stored
 
 CARDS = [
     # name, MiB, CUDA total in GiB, compute capability, family
@@ -153,19 +154,18 @@ def test_every_model_in_this_order() -> None:
 def test_parameters_to_the_byte(name: str, params: int, bytes_16bit: int, linear: int) -> None:
     model = MODELS[name]
     assert (model.params, model.linear_params) == (params, linear)
-    assert checkpoint_bytes_16bit(model) == checkpoint_bytes(model, Quantization.NONE) == bytes_16bit
+    assert checkpoint_bytes(stored(name, "none")) == bytes_16bit
 
 
 def test_awq_checkpoint_is_what_the_hub_lists() -> None:
     """TheBloke/meditron-70B-AWQ is listed with 36.61 GB."""
-    assert checkpoint_bytes(MODELS["meditron-70b"], Quantization.AWQ) == 36_613_668_864
+    assert checkpoint_bytes(stored("meditron-70b", "awq")) == 36_613_668_864
 
 
 def test_gptq_checkpoint_adds_one_index_per_input_row() -> None:
-    model = MODELS["meditron-70b"]
     rows = 80 * (6 * 8_192 + 28_672)
-    awq = checkpoint_bytes(model, Quantization.AWQ)
-    assert checkpoint_bytes(model, Quantization.GPTQ) == awq + 4 * rows == 36_638_572_544
+    awq = checkpoint_bytes(stored("meditron-70b", "awq"))
+    assert checkpoint_bytes(stored("meditron-70b", "gptq")) == awq + 4 * rows == 36_638_572_544
 
 
 @pytest.mark.parametrize(
@@ -200,15 +200,16 @@ def test_a_hub_id_means_one_model() -> None:
     assert len(names) == len(set(names))
 
 
-# bytes per weight, pre-quantized, on the fly, grouped, compute capability, ROCm, DTYPE allowed
+# bytes per linear weight (TGI 3.3.7 reads it from the packing of gptq and awq), on the fly, compute capability, ROCm,
+# DTYPE allowed (cli.py:110-118), LoRA allowed (adapters/lora.py: the base needs `.weight`)
 QUANTIZATIONS = {
-    "none": (Fraction(2), False, False, False, (7, 5), True, True),
-    "gptq": (Fraction(1, 2) + Fraction(2, 128), True, False, True, (7, 5), True, False),
-    "awq": (Fraction(1, 2) + Fraction(5, 256), True, False, True, (8, 0), False, False),
-    "eetq": (Fraction(1), False, True, False, (7, 5), False, False),
-    "bitsandbytes": (Fraction(1), False, True, False, (7, 5), False, True),
-    "bitsandbytes-nf4": (Fraction(516, 1000), False, True, False, (7, 5), False, True),
-    "fp8": (Fraction(1), False, True, False, (8, 0), False, False),
+    "none": (Fraction(2), False, (7, 5), True, True, True),
+    "gptq": (None, False, (7, 5), True, False, False),
+    "awq": (None, False, (8, 0), False, False, False),
+    "eetq": (Fraction(1), True, (7, 5), False, False, True),
+    "bitsandbytes": (Fraction(1), True, (7, 5), False, True, True),
+    "bitsandbytes-nf4": (Fraction(516, 1000), True, (7, 5), False, True, True),
+    "fp8": (Fraction(1), True, (8, 0), False, False, False),
 }
 
 
@@ -217,16 +218,22 @@ def test_quantization(quantization: Quantization) -> None:
     facts = FACTS[quantization]
     assert QUANTIZATIONS[quantization] == (
         facts.bytes_per_linear_weight,
-        facts.pre_quantized,
         facts.on_the_fly,
-        facts.grouped,
         facts.min_compute_capability,
         facts.runs_on_rocm,
         facts.dtype_allowed,
+        facts.adapters_allowed,
     )
     assert facts.inner_mlps_only == (quantization is Quantization.FP8)
+    assert facts.pre_quantized == (quantization in {Quantization.GPTQ, Quantization.AWQ})
     assert facts.notes
     assert facts.source
+
+
+def test_packing_of_the_published_checkpoints() -> None:
+    """TheBloke's model cards: 4 bit in groups of 128; AWQ by GEMM with zero points."""
+    assert FACTS[Quantization.GPTQ].packing == Packing(bits=4, group_size=128, act_order=False, symmetric=True)
+    assert FACTS[Quantization.AWQ].packing == Packing(bits=4, group_size=128, act_order=False, symmetric=False)
 
 
 def test_quantizations_are_the_words_of_tgi() -> None:

@@ -45,19 +45,18 @@ def _size(spec: Spec) -> Sized | SpecError:
     gpu = GPUS.get(spec.gpu.type)
     if gpu is None:
         return SpecError(UNKNOWN_GPU, f"spec.gpu.type: {spec.gpu.type!r} is not known; known: {', '.join(GPUS)}")
-    answer = plan(
-        Demand(
-            model=model,
-            quantization=spec.model.quantization,
-            gpu=gpu,
-            gpus=spec.gpu.count,
-            context_tokens=spec.model.context_tokens,
-            concurrency=spec.model.concurrency,
-            dtype=spec.model.dtype,
-            kv_cache_dtype=spec.model.kv_cache_dtype,
-            allow_unproven=spec.gpu.allow_unproven,
-        )
+    demand = Demand(
+        model=model,
+        quantization=spec.model.quantization,
+        gpu=gpu,
+        gpus=spec.gpu.count,
+        context_tokens=spec.model.context_tokens,
+        concurrency=spec.model.concurrency,
+        dtype=spec.model.dtype,
+        kv_cache_dtype=spec.model.kv_cache_dtype,
+        allow_unproven=spec.gpu.allow_unproven,
     )
+    answer = plan(demand)
     if isinstance(answer, DoesNotFit):
         return SpecError(DOES_NOT_FIT, answer.message)
-    return Sized(spec=spec, model=model, plan=answer)
+    return Sized(spec=spec, demand=demand, plan=answer)

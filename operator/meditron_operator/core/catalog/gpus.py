@@ -34,6 +34,8 @@ class Gpu:
     """Values of `product_label` that mean this card: spaces of the NVML name become dashes."""
     product_label: str = "nvidia.com/gpu.product"
     resource_name: str = "nvidia.com/gpu"
+    sliced: bool = False
+    """True: a MIG slice of a card, which TGI can't spread a model over."""
     unproven: bool = False
     """True: nobody has shown TGI 3.3.7 to work here, so sizing refuses it unless asked."""
     source: str

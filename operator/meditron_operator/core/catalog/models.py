@@ -10,6 +10,22 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """One matrix multiplication of a layer, as TGI fuses it."""
+
+    inputs: int
+    outputs: int
+    tensors: int
+    """Of how many matrices of the checkpoint it is fused, side by side."""
+    row_sharded: bool
+    """True: shards cut its inputs. False: its outputs."""
+
+    @property
+    def params(self) -> int:
+        return self.inputs * self.outputs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelShape:
     """A decoder of the Llama family; the fields are named as in the checkpoint's `config.json`."""
 
@@ -23,8 +39,14 @@ class ModelShape:
     head_dim: int
     max_position_embeddings: int
     """Longest sequence, in tokens, that we serve."""
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
     """Hub ids of checkpoints with this shape, quantized ones too."""
+    bias_params: int = 0
+    """Biases of the linears of all layers; the Llama family has none unless its config says so."""
+    tied_embeddings: bool = False
+    """True: the checkpoint holds one matrix for embed_tokens and lm_head. TGI loads it twice."""
+    stored_bytes_per_number: int = 2
+    """Of the checkpoint's own dtype; TGI casts to 16 bit while loading."""
     source: str
 
     @property
@@ -38,29 +60,35 @@ class ModelShape:
         return self.num_key_value_heads * self.head_dim
 
     @property
-    def attention_params_per_layer(self) -> int:
-        """q_proj, k_proj, v_proj, o_proj."""
-        return 2 * self.hidden_size * (self.attention_width + self.key_value_width)
+    def attention_linears(self) -> tuple[Linear, Linear]:
+        """q_proj, k_proj and v_proj in one, then o_proj."""
+        outputs = self.attention_width + 2 * self.key_value_width
+        return (
+            Linear(inputs=self.hidden_size, outputs=outputs, tensors=3, row_sharded=False),
+            Linear(inputs=self.attention_width, outputs=self.hidden_size, tensors=1, row_sharded=True),
+        )
 
     @property
-    def mlp_params_per_layer(self) -> int:
-        """gate_proj, up_proj, down_proj."""
-        return 3 * self.hidden_size * self.intermediate_size
+    def mlp_linears(self) -> tuple[Linear, Linear]:
+        """gate_proj and up_proj in one, then down_proj."""
+        return (
+            Linear(inputs=self.hidden_size, outputs=2 * self.intermediate_size, tensors=2, row_sharded=False),
+            Linear(inputs=self.intermediate_size, outputs=self.hidden_size, tensors=1, row_sharded=True),
+        )
+
+    @property
+    def linears(self) -> tuple[Linear, ...]:
+        """Of one layer: what quantization makes smaller."""
+        return self.attention_linears + self.mlp_linears
 
     @property
     def linear_params(self) -> int:
-        """All weights of the layers' linears: what quantization makes smaller."""
-        return self.num_hidden_layers * (self.attention_params_per_layer + self.mlp_params_per_layer)
-
-    @property
-    def linear_input_rows(self) -> int:
-        """Input rows summed over all linears of all layers (q, k, v, gate, up: hidden; o; down)."""
-        per_layer = 5 * self.hidden_size + self.attention_width + self.intermediate_size
-        return self.num_hidden_layers * per_layer
+        """All weights of the linears of all layers."""
+        return self.num_hidden_layers * sum(linear.params for linear in self.linears)
 
     @property
     def embedding_params(self) -> int:
-        """embed_tokens; lm_head has as many, untied."""
+        """embed_tokens; lm_head has as many."""
         return self.vocab_size * self.hidden_size
 
     @property
@@ -69,8 +97,14 @@ class ModelShape:
         return (2 * self.num_hidden_layers + 1) * self.hidden_size
 
     @property
+    def stored_embedding_params(self) -> int:
+        """Of the checkpoint: embed_tokens and, unless tied to it, lm_head."""
+        return self.embedding_params * (1 if self.tied_embeddings else 2)
+
+    @property
     def params(self) -> int:
-        return self.linear_params + 2 * self.embedding_params + self.norm_params
+        """Of the checkpoint."""
+        return self.linear_params + self.bias_params + self.stored_embedding_params + self.norm_params
 
 
 _ROWS: Final = (

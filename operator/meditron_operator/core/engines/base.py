@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meditron_operator.core.catalog.models import ModelShape
-from meditron_operator.core.sizing import Plan
+from meditron_operator.core.sizing import Demand, Plan
 
 if TYPE_CHECKING:
     from meditron_operator.core.spec import Spec
@@ -47,10 +46,10 @@ class Launch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sized:
-    """A parsed spec with the facts and the plan that belong to it."""
+    """A parsed spec with what it asks of sizing, facts included, and the answer."""
 
     spec: "Spec"
-    model: ModelShape
+    demand: Demand
     plan: Plan
 
 

@@ -6,10 +6,9 @@ The file and line references are to the TGI repository at tag v3.3.7.
 import math
 from typing import Final
 
-from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.engines.base import HttpProbe, Launch, Scratch, Sized
-from meditron_operator.core.sizing import KvCacheDtype, Plan, checkpoint_bytes
+from meditron_operator.core.sizing import Demand, KvCacheDtype, Plan, checkpoint_bytes
 from meditron_operator.core.sizing.attention import attention_of
 
 NAME: Final = "tgi"
@@ -62,8 +61,7 @@ def launch(sized: Sized) -> Launch:
 
 def startup_budget_seconds(sized: Sized) -> int:
     """Seconds that a replica may take to load before it counts as failed."""
-    checkpoint = checkpoint_bytes(sized.model, sized.spec.model.quantization)
-    return LOAD_SECONDS + math.ceil(checkpoint / READ_BYTES_PER_SECOND)
+    return LOAD_SECONDS + math.ceil(checkpoint_bytes(sized.demand) / READ_BYTES_PER_SECOND)
 
 
 def _scratch(plan: Plan) -> tuple[Scratch, ...]:
@@ -76,53 +74,63 @@ def _scratch(plan: Plan) -> tuple[Scratch, ...]:
     )
 
 
+def sizing_environment(demand: Demand, plan: Plan) -> dict[str, str]:
+    """What a plan means to the launcher, whoever starts it."""
+    environment = {
+        "NUM_SHARD": str(plan.gpus_per_replica),
+        "CUDA_MEMORY_FRACTION": f"{plan.memory_fraction:g}",
+        "TGI_WIGGLE_ROOM": f"{plan.wiggle_room:g}",
+    }
+    if demand.quantization is not Quantization.NONE:
+        environment["QUANTIZE"] = demand.quantization.value
+    if plan.dtype is not None:  # with gptq or awq DTYPE aborts the shard (cli.py:110)
+        environment["DTYPE"] = plan.dtype.value
+    if demand.kv_cache_dtype is not KvCacheDtype.AUTO:
+        environment["KV_CACHE_DTYPE"] = demand.kv_cache_dtype.value
+    return environment | _limits(demand, plan) | _attention(demand) | _adapters(demand)
+
+
 def _environment(sized: Sized) -> tuple[tuple[str, str], ...]:
     """Sorted, so that equal input gives byte-equal manifests."""
-    parts = (_model(sized), _limits(sized), _attention(sized), _privacy(sized), sized.spec.engine.extra_env)
+    planned = sizing_environment(sized.demand, sized.plan)
+    parts = (planned, _process(sized), _privacy(sized), sized.spec.engine.extra_env)
     return tuple(sorted({name: value for part in parts for name, value in part.items()}.items()))
 
 
-def _model(sized: Sized) -> dict[str, str]:
-    model, plan = sized.spec.model, sized.plan
-    source = model.source.persistent_volume_claim or model.source.image
+def _process(sized: Sized) -> dict[str, str]:
+    source = sized.spec.model.source.persistent_volume_claim or sized.spec.model.source.image
     assert source is not None  # noqa: S101 - the spec holds exactly one
-    environment = {
+    return {
         "MODEL_ID": f"{MODEL_MOUNT}/{source.path}".rstrip("/"),
-        "NUM_SHARD": str(plan.gpus_per_replica),
         "PORT": str(PORT),
         "HOME": "/tmp",  # noqa: S108 - a non-root user has no home in the image
         "HF_HOME": "/tmp/huggingface",  # noqa: S108
         "TRITON_CACHE_DIR": "/tmp/triton",  # noqa: S108
         "GRACEFUL_TERMINATION_TIMEOUT": str(sized.spec.shutdown.grace_seconds),
     }
-    if model.quantization is not Quantization.NONE:
-        environment["QUANTIZE"] = model.quantization.value
-    if plan.dtype is not None:  # with gptq or awq DTYPE aborts the shard (cli.py:110)
-        environment["DTYPE"] = plan.dtype.value
-    if model.kv_cache_dtype is not KvCacheDtype.AUTO:
-        environment["KV_CACHE_DTYPE"] = model.kv_cache_dtype.value
-    return environment
 
 
-def _limits(sized: Sized) -> dict[str, str]:
+def _limits(demand: Demand, plan: Plan) -> dict[str, str]:
     """Input, total and prefill always together: TGI subtracts one from the other unsigned (grpc_client.rs:109)."""
-    model, plan = sized.spec.model, sized.plan
     return {
-        "MAX_INPUT_TOKENS": str(model.context_tokens - 1),
-        "MAX_TOTAL_TOKENS": str(model.context_tokens),
+        "MAX_INPUT_TOKENS": str(demand.context_tokens - 1),
+        "MAX_TOTAL_TOKENS": str(demand.context_tokens),
         "MAX_BATCH_PREFILL_TOKENS": str(plan.max_batch_prefill_tokens),
-        "MAX_CONCURRENT_REQUESTS": str(max(MIN_CONCURRENT_REQUESTS, QUEUE_FACTOR * model.concurrency)),
-        "CUDA_MEMORY_FRACTION": f"{plan.memory_fraction:g}",
-        "TGI_WIGGLE_ROOM": f"{plan.wiggle_room:g}",
+        "MAX_CONCURRENT_REQUESTS": str(max(MIN_CONCURRENT_REQUESTS, QUEUE_FACTOR * demand.concurrency)),
     }
 
 
-def _attention(sized: Sized) -> dict[str, str]:
+def _attention(demand: Demand) -> dict[str, str]:
     """Where sizing counts on paged attention TGI has to be told: by itself it looks at the head size only
     (launcher main.rs:131), and prefix caching asserts on paged."""
-    if attention_of(sized.model, GPUS[sized.spec.gpu.type]).name != "paged":
+    if attention_of(demand.model, demand.gpu).name != "paged":
         return {}
     return {"ATTENTION": "paged", "PREFIX_CACHING": "0", "PREFILL_CHUNKING": "0"}
+
+
+def _adapters(demand: Demand) -> dict[str, str]:
+    """CUDA graphs are captured without adapters, so decoding would leave them out in silence (pull request 2180)."""
+    return {} if demand.adapters is None else {"CUDA_GRAPHS": "0", "PREFIX_CACHING": "0"}
 
 
 def _privacy(sized: Sized) -> dict[str, str]:

@@ -25,7 +25,7 @@ from kubernetes.client import (
     V1TopologySpreadConstraint,
 )
 
-from meditron_operator.core.catalog.gpus import GPUS, Gpu
+from meditron_operator.core.catalog.gpus import Gpu
 from meditron_operator.core.engines.base import HttpProbe, Launch, Sized
 from meditron_operator.core.render.meta import Owner, labels, pod_selector
 from meditron_operator.core.render.quantity import quantity
@@ -39,7 +39,7 @@ HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
 
 def pod_template(owner: Owner, sized: Sized, launch: Launch, image: str) -> V1PodTemplateSpec:
     """The template of every replica."""
-    gpu = GPUS[sized.spec.gpu.type]
+    gpu = sized.demand.gpu
     spec = V1PodSpec(
         service_account_name=child_name(owner.name),
         service_account=child_name(owner.name),

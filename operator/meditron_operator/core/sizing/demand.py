@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from meditron_operator.core.catalog.gpus import Gpu
 from meditron_operator.core.catalog.models import ModelShape
-from meditron_operator.core.catalog.quantization import FACTS, Quantization, QuantizationFacts
+from meditron_operator.core.catalog.quantization import FACTS, Packing, Quantization, QuantizationFacts
+from meditron_operator.core.sizing.adapters import Adapters
+from meditron_operator.core.sizing.kernels import Kernel, kernel_of
 
 MIN_CONTEXT_TOKENS: Final = 2  # one of prompt and one of answer: TGI wants MAX_INPUT_TOKENS < MAX_TOTAL_TOKENS
 BF16_MIN_COMPUTE_CAPABILITY: Final = (8, 0)  # CUDA programming guide: bfloat16 arithmetic from Ampere on
@@ -32,11 +35,24 @@ class KvCacheDtype(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFiles:
+    """Sizes of the real `*.safetensors` of a checkpoint, in bytes."""
+
+    total_bytes: int
+    largest_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Demand:
     """Everything that a plan depends on."""
 
     model: ModelShape
     quantization: Quantization
+    packing: Packing | None = None
+    """Of a gptq or awq checkpoint; None: as the published Meditron ones."""
+    files: WeightFiles | None = None
+    """Where they are known they beat the formula."""
+    adapters: Adapters | None = None
     gpu: Gpu
     gpus: int | None = None
     """GPUs of one replica; None: the smallest legal count that fits, at most what one node has."""
@@ -54,10 +70,22 @@ class Demand:
             raise ValueError(f"context_tokens must be at least {MIN_CONTEXT_TOKENS}, not {self.context_tokens}")
         if self.concurrency < 1:
             raise ValueError(f"concurrency must be at least 1, not {self.concurrency}")
+        if self.packing is not None and not self.facts.pre_quantized:
+            raise ValueError(f"a packing is for gptq and awq only, not for {self.quantization}")
 
     @property
     def facts(self) -> QuantizationFacts:
         return FACTS[self.quantization]
+
+    @property
+    def packed(self) -> Packing | None:
+        """The packing of the checkpoint; None: it holds 16-bit weights."""
+        return self.packing or self.facts.packing
+
+    @cached_property
+    def kernel(self) -> Kernel | None:
+        """What computes with the packed weights; None: nothing is packed, or nothing can."""
+        return None if self.packed is None else kernel_of(self.quantization, self.packed, self.gpu)
 
     @property
     def weights_name(self) -> str:

@@ -24,9 +24,10 @@ MEMORY_FRACTION: Final = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProfileFacts:
+class Settings:
     """What a profile asks of the card."""
 
+    profile: Profile
     wiggle_room: Fraction
     """TGI_WIGGLE_ROOM: the part of the card that TGI gives out."""
     prefill_tokens: int
@@ -34,18 +35,20 @@ class ProfileFacts:
     needs_chunked_prefill: bool
 
 
-PROFILES: Final = {
-    Profile.STANDARD: ProfileFacts(
-        wiggle_room=Fraction(90, 100),  # default of TGI 3.3 (models/globals.py:32); CUDA graphs live in the rest
-        prefill_tokens=4_096,  # what TGI itself takes when it does not know the card (launcher main.rs:2113)
-        needs_chunked_prefill=False,
-    ),
-    Profile.TIGHT: ProfileFacts(
-        wiggle_room=Fraction(95, 100),  # default of TGI 3.0
-        prefill_tokens=512,  # small enough that activations stop to matter
-        needs_chunked_prefill=True,
-    ),
-}
+STANDARD: Final = Settings(
+    profile=Profile.STANDARD,
+    wiggle_room=Fraction(90, 100),  # default of TGI 3.3 (models/globals.py:32); CUDA graphs live in the rest
+    prefill_tokens=4_096,  # what TGI itself takes when it does not know the card (launcher main.rs:2113)
+    needs_chunked_prefill=False,
+)
+TIGHT: Final = Settings(
+    profile=Profile.TIGHT,
+    wiggle_room=Fraction(95, 100),  # default of TGI 3.0
+    prefill_tokens=512,  # small enough that activations stop to matter
+    needs_chunked_prefill=True,
+)
+PROFILES: Final = (STANDARD, TIGHT)
+"""In the order in which they are tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ class Fit:
     `kv_cache` of the bytes is negative when the rest takes more than there is.
     """
 
-    profile: Profile
+    settings: Settings
     gpus: int
     bytes_per_gpu: BytesPerGpu
     prefill_tokens: int
@@ -63,6 +66,10 @@ class Fit:
     capacity_tokens: int
     """0 when no byte is left."""
     wanted_tokens: int
+
+    @property
+    def profile(self) -> Profile:
+        return self.settings.profile
 
     @property
     def safe_tokens(self) -> int:
@@ -78,20 +85,20 @@ class Fit:
         return self.wanted_tokens / SAFETY * self.kv_bytes_per_token - self.bytes_per_gpu.kv_cache
 
 
-def profile_applies(demand: Demand, profile: Profile) -> bool:
+def profile_applies(demand: Demand, settings: Settings) -> bool:
     """Whether the engine can run this profile here at all."""
     chunks = attention_of(demand.model, demand.gpu).chunks_prefill
-    return chunks or not PROFILES[profile].needs_chunked_prefill
+    return chunks or not settings.needs_chunked_prefill
 
 
-def measure(demand: Demand, gpus: int, profile: Profile) -> Fit:
+def measure(demand: Demand, gpus: int, settings: Settings) -> Fit:
     """The sum of one GPU's memory."""
-    prefill = _prefill_tokens(demand, profile)
-    parts = _bytes_per_gpu(demand, gpus, profile)
+    prefill = _prefill_tokens(demand, settings)
+    parts = _bytes_per_gpu(demand, gpus, settings, prefill)
     per_token = kv_bytes_per_token(demand.model, gpus, demand.kv_cache_dtype)
     block = attention_of(demand.model, demand.gpu).block_tokens
     return Fit(
-        profile=profile,
+        settings=settings,
         gpus=gpus,
         bytes_per_gpu=parts,
         prefill_tokens=prefill,
@@ -119,7 +126,7 @@ def refusal(demand: Demand, fit: Fit) -> Refusal:
             f"({gib(parts.kv_cache)} of the {_budget_name(fit)} of {gib(parts.budget)}), "
             f"{fit.wanted_tokens:,} wanted ({demand.concurrency} x {demand.context_tokens:,})"
         )
-    return Refusal(reason=reason, message=f"{what}: {why}", gpus=fit.gpus)
+    return Refusal(reason=reason, message=f"{what}: {why}", gpus=fit.gpus, bytes_per_gpu=parts)
 
 
 def gib(size_bytes: int) -> str:
@@ -130,18 +137,18 @@ def _budget_name(fit: Fit) -> str:
     return "budget" if fit.profile is Profile.STANDARD else f"{fit.profile} budget"
 
 
-def _prefill_tokens(demand: Demand, profile: Profile) -> int:
+def _prefill_tokens(demand: Demand, settings: Settings) -> int:
     """A prompt longer than this is cut in chunks, where the engine can; else it must go in at once."""
     if not attention_of(demand.model, demand.gpu).chunks_prefill:
         return demand.context_tokens
-    return min(PROFILES[profile].prefill_tokens, demand.context_tokens)
+    return min(settings.prefill_tokens, demand.context_tokens)
 
 
-def _bytes_per_gpu(demand: Demand, gpus: int, profile: Profile) -> BytesPerGpu:
+def _bytes_per_gpu(demand: Demand, gpus: int, settings: Settings, prefill: int) -> BytesPerGpu:
     total = demand.gpu.cuda_total_bytes
-    budget = int(total * MEMORY_FRACTION * PROFILES[profile].wiggle_room)
-    weights = weight_bytes(demand.model, demand.quantization, gpus)
-    activations = activation_bytes(demand.model, gpus, _prefill_tokens(demand, profile))
+    budget = int(total * MEMORY_FRACTION * settings.wiggle_room)
+    weights = weight_bytes(demand, gpus)
+    activations = activation_bytes(demand, gpus, prefill)
     return BytesPerGpu(
         weights=weights,
         kv_cache=budget - weights - activations - RUNTIME_BYTES,

@@ -6,9 +6,8 @@ from math import ceil
 from typing import Final
 
 from meditron_operator.core.catalog.gpus import BYTES_PER_GIB
-from meditron_operator.core.catalog.models import ModelShape
-from meditron_operator.core.catalog.quantization import FACTS, Quantization
-from meditron_operator.core.sizing.memory import checkpoint_bytes, checkpoint_bytes_16bit
+from meditron_operator.core.sizing.demand import Demand
+from meditron_operator.core.sizing.memory import BYTES_PER_NUMBER, checkpoint_bytes
 
 SHM_BYTES_PER_SHARD: Final = BYTES_PER_GIB
 """Shared memory for NCCL where GPUs have no peer access: TGI's README says 1 GiB, ours grows with shards."""
@@ -39,26 +38,28 @@ class HostNeeds:
     cpus: int
 
 
-def host_needs(model: ModelShape, quantization: Quantization, shards: int) -> HostNeeds:
+def host_needs(demand: Demand, shards: int) -> HostNeeds:
     """The pod's needs for all shards of one replica."""
     shm = SHM_BYTES_PER_SHARD * shards
     return HostNeeds(
-        memory_bytes=_load_bytes(model, quantization) + shm,
+        memory_bytes=_load_bytes(demand) + shm,
         shm_bytes=shm,
         ephemeral_storage_bytes=EPHEMERAL_STORAGE_BYTES,
         cpus=_CPUS_BASE + _CPUS_PER_SHARD * shards,
     )
 
 
-def _load_bytes(model: ModelShape, quantization: Quantization) -> int:
-    """Peak host memory while weights load; quantizing on the fly may hold the whole 16-bit checkpoint."""
-    plain = ceil(_largest_file_bytes(model, quantization) * _LOAD_FACTOR) + PROCESS_BYTES
-    if FACTS[quantization].on_the_fly:
-        return max(checkpoint_bytes_16bit(model), plain)
+def _load_bytes(demand: Demand) -> int:
+    """Peak host memory while weights load; quantizing on the fly may hold the whole model in 16 bit."""
+    plain = ceil(_largest_file_bytes(demand) * _LOAD_FACTOR) + PROCESS_BYTES
+    if demand.facts.on_the_fly:
+        return max(demand.model.params * BYTES_PER_NUMBER, plain)
     return plain
 
 
-def _largest_file_bytes(model: ModelShape, quantization: Quantization) -> int:
+def _largest_file_bytes(demand: Demand) -> int:
     """Quantized checkpoints are published as one file; 16-bit ones in files of at most 10 GB."""
-    whole = checkpoint_bytes(model, quantization)
-    return whole if FACTS[quantization].pre_quantized else min(whole, LARGEST_16BIT_FILE_BYTES)
+    if demand.files is not None:
+        return demand.files.largest_bytes
+    whole = checkpoint_bytes(demand)
+    return whole if demand.packed is not None else min(whole, LARGEST_16BIT_FILE_BYTES)

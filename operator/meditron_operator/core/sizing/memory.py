@@ -11,12 +11,10 @@ from typing import Final
 
 from meditron_operator.core.catalog.gpus import BYTES_PER_GIB
 from meditron_operator.core.catalog.models import ModelShape
-from meditron_operator.core.catalog.quantization import (
-    FACTS,
-    PACKED_CHECKPOINT_BYTES_PER_WEIGHT,
-    Quantization,
-)
-from meditron_operator.core.sizing.demand import KvCacheDtype
+from meditron_operator.core.sizing.adapters import adapter_bytes
+from meditron_operator.core.sizing.demand import Demand, KvCacheDtype
+from meditron_operator.core.sizing.kernels import Kernel
+from meditron_operator.core.sizing.packed import checkpoint_linear_bytes, resident_bytes, scratch_bytes
 
 BYTES_PER_NUMBER: Final = 2
 """float16 and bfloat16."""
@@ -24,8 +22,6 @@ BYTES_PER_NUMBER: Final = 2
 RUNTIME_BYTES: Final = BYTES_PER_GIB
 """CUDA context, NCCL buffers, attention workspace (128 MiB for flashinfer): 1 to 2 GiB in reports. What is
 uncertain is in the safety factor."""
-
-_GROUP_INDEX_BYTES_PER_ROW: Final = 4  # g_idx of a gptq checkpoint: one int32 per input row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,34 +45,53 @@ class BytesPerGpu:
         return self.weights + self.activations + self.runtime
 
 
-def quantized_linear_bytes(model: ModelShape, quantization: Quantization) -> Fraction:
-    """Bytes in GPU memory of all linears of all layers, over all shards."""
-    facts = FACTS[quantization]
-    reached = model.linear_params
-    if facts.inner_mlps_only:
-        reached = max(0, model.num_hidden_layers - 2) * model.mlp_params_per_layer
-    left = model.linear_params - reached
-    return reached * facts.bytes_per_linear_weight + left * BYTES_PER_NUMBER
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Bytes of weights on each GPU, by what they are (on the fullest one, where an embedding shard is short).
 
-
-def weight_bytes(model: ModelShape, quantization: Quantization, shards: int = 1) -> int:
-    """Bytes of weights on each GPU (on the fullest one, where the last shard of the embedding is short).
-
-    Linears, embedding and lm_head are cut; norms are not. A vocabulary that does not divide puts a full
-    lm_head on every GPU (TGI 3.3.7 layers/tensor_parallel.py:57-66).
+    Linears, embedding and lm_head are cut; norms and biases are not. A vocabulary that does not divide puts a
+    full lm_head on every GPU (TGI 3.3.7 layers/tensor_parallel.py:57-66).
     """
-    linears = ceil(quantized_linear_bytes(model, quantization) / shards)
-    embedding = ceil(Fraction(model.vocab_size, shards)) * model.hidden_size * BYTES_PER_NUMBER
+
+    linears: int
+    embedding: int
+    head: int
+    norms: int
+    unexplained: int
+    """What the real files hold more (or less) than the formula says: counted as 16-bit weights that are cut."""
+    adapters: int
+
+    @property
+    def total(self) -> int:
+        return self.linears + self.embedding + self.head + self.norms + self.unexplained + self.adapters
+
+
+def weights_of(demand: Demand, shards: int = 1) -> Weights:
+    """Every part of the weights on one GPU."""
+    model = demand.model
     head_shards = 1 if model.vocab_size % shards else shards
-    head = model.embedding_params * BYTES_PER_NUMBER // head_shards
-    return linears + embedding + head + model.norm_params * BYTES_PER_NUMBER
+    return Weights(
+        linears=ceil(_linear_bytes(demand, shards)),
+        embedding=ceil(Fraction(model.vocab_size, shards)) * model.hidden_size * BYTES_PER_NUMBER,
+        head=model.embedding_params * BYTES_PER_NUMBER // head_shards,
+        norms=(model.norm_params + model.bias_params) * BYTES_PER_NUMBER,
+        unexplained=ceil(_unexplained_bytes(demand) / shards),
+        adapters=ceil(adapter_bytes(model, demand.adapters, shards)),
+    )
 
 
-def activation_bytes(model: ModelShape, shards: int, prefill_tokens: int) -> int:
+def weight_bytes(demand: Demand, shards: int = 1) -> int:
+    """Bytes of weights on each GPU."""
+    return weights_of(demand, shards).total
+
+
+def activation_bytes(demand: Demand, shards: int, prefill_tokens: int) -> int:
     """Peak bytes of a forward pass over `prefill_tokens` on each GPU, rounded up."""
+    model = demand.model
     attention = model.attention_width + 2 * model.key_value_width
     cut = Fraction(3 * model.intermediate_size + attention, shards)
-    return ceil(BYTES_PER_NUMBER * prefill_tokens * (cut + 4 * model.hidden_size))
+    forward = BYTES_PER_NUMBER * prefill_tokens * (cut + 4 * model.hidden_size)
+    return ceil(forward + scratch_bytes(model, demand.kernel, shards, prefill_tokens))
 
 
 def kv_bytes_per_token(model: ModelShape, shards: int, dtype: KvCacheDtype) -> int:
@@ -84,16 +99,49 @@ def kv_bytes_per_token(model: ModelShape, shards: int, dtype: KvCacheDtype) -> i
     return 2 * model.num_hidden_layers * model.key_value_width // shards * dtype.bytes_per_number
 
 
-def checkpoint_bytes_16bit(model: ModelShape) -> int:
-    """Bytes of the 16-bit safetensors, headers apart."""
-    return model.params * BYTES_PER_NUMBER
+def checkpoint_bytes(demand: Demand) -> int:
+    """Bytes of the safetensors on disk: the real files where they are known, else the formula, headers apart."""
+    return formula_checkpoint_bytes(demand) if demand.files is None else demand.files.total_bytes
 
 
-def checkpoint_bytes(model: ModelShape, quantization: Quantization) -> int:
-    """Bytes of the safetensors on disk, headers apart: what is loaded for this quantization."""
-    if not FACTS[quantization].pre_quantized:
-        return checkpoint_bytes_16bit(model)
-    rows = model.linear_input_rows if quantization is Quantization.GPTQ else 0
-    untouched = (2 * model.embedding_params + model.norm_params) * BYTES_PER_NUMBER
-    packed = ceil(model.linear_params * PACKED_CHECKPOINT_BYTES_PER_WEIGHT)
-    return packed + rows * _GROUP_INDEX_BYTES_PER_ROW + untouched
+def formula_checkpoint_bytes(demand: Demand) -> int:
+    """Bytes of the safetensors as they follow from the shape: what is loaded for this quantization."""
+    model = demand.model
+    if demand.packed is None:
+        return model.params * model.stored_bytes_per_number
+    untouched = (model.stored_embedding_params + model.norm_params + model.bias_params) * BYTES_PER_NUMBER
+    return ceil(checkpoint_linear_bytes(model, demand.packed, demand.quantization)) + untouched
+
+
+def files_difference(demand: Demand) -> Fraction:
+    """By what part of the formula the real files differ from it; 0 where they are not known."""
+    if demand.files is None:
+        return Fraction(0)
+    formula = formula_checkpoint_bytes(demand)
+    return Fraction(demand.files.total_bytes - formula, formula)
+
+
+def _linear_bytes(demand: Demand, shards: int) -> Fraction:
+    """All linears of all layers. What no kernel can run is refused, and its sum shown as for Triton's."""
+    if demand.packed is not None:
+        return resident_bytes(demand.model, demand.packed, demand.kernel or Kernel.TRITON, shards)
+    return _unpacked_linear_bytes(demand) / shards
+
+
+def _unpacked_linear_bytes(demand: Demand) -> Fraction:
+    model, facts = demand.model, demand.facts
+    assert facts.bytes_per_linear_weight is not None  # noqa: S101 - only a packed format leaves it open
+    reached = model.linear_params
+    if facts.inner_mlps_only:
+        mlp = sum(linear.params for linear in model.mlp_linears)
+        reached = max(0, model.num_hidden_layers - 2) * mlp
+    left = model.linear_params - reached
+    return reached * facts.bytes_per_linear_weight + left * BYTES_PER_NUMBER
+
+
+def _unexplained_bytes(demand: Demand) -> Fraction:
+    if demand.files is None:
+        return Fraction(0)
+    difference = demand.files.total_bytes - formula_checkpoint_bytes(demand)
+    stored = BYTES_PER_NUMBER if demand.packed is not None else demand.model.stored_bytes_per_number
+    return Fraction(difference * BYTES_PER_NUMBER, stored)

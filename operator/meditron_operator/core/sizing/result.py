@@ -38,6 +38,8 @@ class Plan:
     shm_bytes: int
     ephemeral_storage_bytes: int
     cpus: int
+    remarks: tuple[str, ...]
+    """What to keep in mind, one sentence each; usually nothing."""
     explanation: str
     """One line with the numbers."""
 
@@ -50,6 +52,8 @@ class RefusalReason(StrEnum):
     NO_FLASH_ATTENTION = "NoFlashAttention"
     NO_SHARDED_PATH = "NoShardedPath"
     QUANTIZATION_UNSUPPORTED = "QuantizationUnsupported"
+    PACKING_UNSUPPORTED = "PackingUnsupported"
+    ADAPTERS_UNSUPPORTED = "AdaptersUnsupported"
     DTYPE_NOT_ALLOWED = "DtypeNotAllowed"
     DTYPE_UNSUPPORTED = "DtypeUnsupported"
     KV_CACHE_DTYPE_UNSUPPORTED = "KvCacheDtypeUnsupported"
@@ -66,6 +70,19 @@ class Refusal:
     message: str
     gpus: int | None
     """The GPU count that it speaks of; None where no count would help."""
+    bytes_per_gpu: BytesPerGpu | None = None
+    """The sum that failed, where memory is what failed: a negative `kv_cache` is what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """One change of a refused demand, and what comes of it."""
+
+    change: str
+    """An instruction: `use 2 GPUs`."""
+    gpus: int
+    profile: Profile
+    safe_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +91,12 @@ class DoesNotFit:
 
     refusals: tuple[Refusal, ...]
     """Nearest to a fit first."""
-    next_steps: tuple[str, ...]
+    next_steps: tuple[NextStep, ...]
     """Single changes of the demand that do fit."""
 
     @property
     def message(self) -> str:
         """One line: every refusal, then what to do."""
         why = "; ".join(refusal.message for refusal in self.refusals)
-        return f"{why}. Next: {', or '.join(self.next_steps)}" if self.next_steps else why
+        steps = ", or ".join(step.change for step in self.next_steps)
+        return f"{why}. Next: {steps}" if steps else why

@@ -23,7 +23,16 @@ def unsupported(demand: Demand) -> tuple[Refusal, ...]:
 
 def can_shard(gpu: Gpu) -> bool:
     """Whether TGI can spread a model over several of these cards."""
+    if gpu.sliced:
+        return False
     return gpu.compute_capability is None or gpu.compute_capability >= SHARDED_MIN_COMPUTE_CAPABILITY
+
+
+def why_not_sharded(gpu: Gpu) -> str:
+    """Of a card that `can_shard` denies."""
+    if gpu.sliced:
+        return f"{gpu.name} is a slice of a card, which TGI can't join with others"
+    return f"{capability(gpu)} has no sharded path in TGI"
 
 
 def capability(gpu: Gpu) -> str:
@@ -66,6 +75,18 @@ def _quantization(demand: Demand) -> str | None:
     return None if runs else f"{demand.quantization} needs {needs}, not {capability(demand.gpu)}"
 
 
+def _packing(demand: Demand) -> str | None:
+    if demand.packed is None or demand.kernel is not None or _quantization(demand) is not None:
+        return None
+    return f"TGI has no kernel for {demand.quantization} of {demand.packed.name} on {demand.gpu.name}"
+
+
+def _adapters(demand: Demand) -> str | None:
+    if demand.adapters is None or demand.facts.adapters_allowed:
+        return None
+    return f"TGI can't put LoRA adapters on {demand.quantization} weights: use none, eetq or bitsandbytes"
+
+
 def _dtype_allowed(demand: Demand) -> str | None:
     if demand.dtype is None or demand.facts.dtype_allowed:
         return None
@@ -100,6 +121,8 @@ _CHECKS: Final[tuple[tuple[RefusalReason, Callable[[Demand], str | None]], ...]]
     (RefusalReason.GPU_UNPROVEN, _unproven),
     (RefusalReason.NO_FLASH_ATTENTION, _no_flash_attention),
     (RefusalReason.QUANTIZATION_UNSUPPORTED, _quantization),
+    (RefusalReason.PACKING_UNSUPPORTED, _packing),
+    (RefusalReason.ADAPTERS_UNSUPPORTED, _adapters),
     (RefusalReason.DTYPE_NOT_ALLOWED, _dtype_allowed),
     (RefusalReason.DTYPE_UNSUPPORTED, _dtype),
     (RefusalReason.KV_CACHE_DTYPE_UNSUPPORTED, _kv_cache_dtype),

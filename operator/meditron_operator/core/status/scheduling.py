@@ -1,7 +1,7 @@
 """Whether every wanted pod has a node with free GPUs, and if not, what is missing where."""
 
 from meditron_operator.core.capacity import Shortage, matching_nodes, shortage
-from meditron_operator.core.catalog.gpus import GPUS, Gpu
+from meditron_operator.core.catalog.gpus import Gpu
 from meditron_operator.core.engines.base import Sized
 from meditron_operator.core.observed import Node, Pod
 from meditron_operator.core.status.condition import Condition, Truth, Type
@@ -19,7 +19,7 @@ def scheduled(view: View) -> Condition:
     if wanted == 0:
         return _condition(Truth.TRUE, "Scheduled", "no replica is wanted")
     waiting = [pod for pod in view.pods if pod.unschedulable is not None and not pod.deleting]
-    nodes = matching_nodes(view.cluster.nodes, GPUS[view.sized.spec.gpu.type], view.sized.spec.gpu.node_selector)
+    nodes = matching_nodes(view.cluster.nodes, view.sized.demand.gpu, view.sized.spec.gpu.node_selector)
     if waiting:
         return _waiting(view, view.sized, waiting, nodes)
     placed = sum(1 for pod in view.pods if pod.node is not None and not pod.deleting)
@@ -38,7 +38,7 @@ def _condition(status: Truth, reason: str, message: str) -> Condition:
 
 
 def _waiting(view: View, sized: Sized, waiting: list[Pod], nodes: list[Node]) -> Condition:
-    gpu, each = GPUS[sized.spec.gpu.type], sized.plan.gpus_per_replica
+    gpu, each = sized.demand.gpu, sized.plan.gpus_per_replica
     if not nodes:
         return _condition(Truth.FALSE, "NoSuchNode", f"no node has {_label(sized, gpu)}")
     largest = max(node.gpus.get(gpu.resource_name, 0) for node in nodes)

@@ -6,10 +6,11 @@ from dataclasses import asdict, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meditron_operator.core.catalog.gpus import BYTES_PER_GIB, GPUS
+from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.catalog.models import MODELS
-from meditron_operator.core.catalog.quantization import Quantization
+from meditron_operator.core.catalog.quantization import FACTS, Packing, Quantization
 from meditron_operator.core.sizing import (
+    Adapters,
     Demand,
     DoesNotFit,
     KvCacheDtype,
@@ -19,34 +20,44 @@ from meditron_operator.core.sizing import (
     plan,
     weight_bytes,
 )
-from meditron_operator.core.sizing.fit import measure
+from meditron_operator.core.sizing.fit import STANDARD, TIGHT, measure
+from meditron_operator.core.sizing.planner import fits
+from tests.unit.sizing.asking import GIB
 
-GIB = BYTES_PER_GIB
-EXAMPLES = settings(max_examples=150, deadline=None)
+EXAMPLES = settings(max_examples=2_000, deadline=None)
+
+PACKINGS = st.builds(
+    Packing,
+    bits=st.sampled_from([4, 4, 8, 2, 3]),
+    group_size=st.sampled_from([None, 32, 64, 128, 256]),
+    act_order=st.booleans(),
+    symmetric=st.booleans(),
+)
 
 
 @st.composite
 def demands(draw: st.DrawFn) -> Demand:
     """Half of the cards have memory near what the weights need: where a fit turns into a refusal."""
     model = draw(st.sampled_from(list(MODELS.values())))
+    model = replace(model, vocab_size=draw(st.sampled_from([model.vocab_size, 32_017])))
     quantization = draw(st.sampled_from(Quantization))
-    slack = draw(st.integers(min_value=0, max_value=16 * GIB))
-    near = weight_bytes(model, quantization, draw(st.sampled_from([1, 2, 4]))) + slack
-    total = draw(st.just(near) | st.integers(min_value=GIB, max_value=200 * GIB))
-    return Demand(
+    packed = FACTS[quantization].pre_quantized
+    weights = Demand(
         model=model,
         quantization=quantization,
-        gpu=replace(draw(st.sampled_from(list(GPUS.values()))), cuda_total_bytes=total),
+        packing=draw(st.none() | PACKINGS) if packed else None,
+        adapters=draw(st.none() | st.builds(Adapters, count=st.integers(1, 20), rank=st.integers(1, 256))),
+        gpu=draw(st.sampled_from(list(GPUS.values()))),
         gpus=draw(st.none() | st.sampled_from([1, 2, 3, 4, 8])),
         context_tokens=draw(st.integers(min_value=2, max_value=min(model.max_position_embeddings, 32_768))),
         concurrency=draw(st.integers(min_value=1, max_value=16)),
         kv_cache_dtype=draw(st.sampled_from([KvCacheDtype.AUTO, *KvCacheDtype])),
         allow_unproven=draw(st.booleans()),
     )
-
-
-def fits(demand: Demand) -> bool:
-    return isinstance(plan(demand), Plan)
+    slack = draw(st.integers(min_value=0, max_value=16 * GIB))
+    near = weight_bytes(weights, draw(st.sampled_from([1, 2, 4]))) + slack
+    total = draw(st.just(near) | st.integers(min_value=GIB, max_value=200 * GIB))
+    return replace(weights, gpu=replace(weights.gpu, cuda_total_bytes=total))
 
 
 @EXAMPLES
@@ -70,7 +81,7 @@ def test_a_plan_keeps_its_promise(demand: Demand) -> None:
     assert answer.kv_capacity_tokens >= answer.safe_tokens >= demand.wanted_tokens
     assert answer.sequences_at_full_context >= demand.concurrency
     assert answer.max_batch_prefill_tokens <= demand.context_tokens
-    assert answer.gpus_per_replica in legal_shard_counts(demand.model, demand.quantization)
+    assert answer.gpus_per_replica in legal_shard_counts(demand)
     assert demand.gpus in {None, answer.gpus_per_replica}
 
 
@@ -95,14 +106,18 @@ def test_fewer_tokens_never_hurt(demand: Demand, data: st.DataObject) -> None:
 @given(demands(), st.sampled_from(Quantization))
 def test_smaller_weights_never_hurt(demand: Demand, other: Quantization) -> None:
     """Among quantizations that the card runs at all, at a count that is legal for both."""
-    if demand.gpus not in legal_shard_counts(demand.model, other) or not fits(demand):
+    smaller = replace(demand, quantization=other, packing=None)
+    if demand.gpus is None or demand.gpus not in legal_shard_counts(smaller) or not fits(demand):
         return
-    assert demand.gpus is not None
-    smaller = replace(demand, quantization=other)
     roomy = replace(demand.gpu, cuda_total_bytes=2**50)
-    sizes = [weight_bytes(demand.model, q, demand.gpus) for q in (other, demand.quantization)]
+    sizes = [_fixed_bytes(asked, demand.gpus) for asked in (smaller, demand)]
     if sizes[0] <= sizes[1] and fits(replace(smaller, gpu=roomy)):
         assert fits(smaller)
+
+
+def _fixed_bytes(demand: Demand, gpus: int) -> int:
+    """Weights, and with ExLlamaV2 its scratch too, which grows with the prefill."""
+    return measure(demand, gpus, STANDARD).bytes_per_gpu.fixed
 
 
 @EXAMPLES
@@ -111,14 +126,14 @@ def test_the_smallest_legal_count_is_chosen_and_tight_only_as_a_last_resort(dema
     answer = plan(replace(demand, gpus=None))
     if isinstance(answer, DoesNotFit):
         return
-    counts = [n for n in legal_shard_counts(demand.model, demand.quantization) if n <= 8]
+    counts = [n for n in legal_shard_counts(demand) if n <= 8]
     if demand.gpu.compute_capability == (7, 5):
         counts = [1]
     below = [n for n in counts if n < answer.gpus_per_replica]
     standard = below if answer.profile is Profile.STANDARD else counts
-    assert not any(measure(demand, n, Profile.STANDARD).fits for n in standard)
+    assert not any(measure(demand, n, STANDARD).fits for n in standard)
     if answer.profile is Profile.TIGHT:
-        assert not any(measure(demand, n, Profile.TIGHT).fits for n in below)
+        assert not any(measure(demand, n, TIGHT).fits for n in below)
 
 
 @EXAMPLES

@@ -1,0 +1,144 @@
+"""The acceptance rows of sizing, and every refusal with its words."""
+
+from dataclasses import replace
+
+import pytest
+
+from meditron_operator.core.sizing import Dtype, Profile, RefusalReason
+from meditron_operator.core.sizing.fit import STANDARD, measure, refusal
+from tests.unit.sizing.asking import GIB, demand, fitting, refused
+
+ROWS = [
+    # row, demand, context, profile, weights GiB a GPU, tokens, safe tokens, sequences of full context
+    ("a", "meditron-70b none 4 A100-40GB", 4_096, "standard", "32.12", 24_966, 19_973, 4),
+    ("b", "meditron-70b none 2 H100-80GB", 4_096, "standard", "64.24", 35_534, 28_427, 6),
+    ("d", "meditron-70b bitsandbytes 2 A100-40GB", 4_096, "standard", "32.37", 9_680, 7_744, 1),
+    ("e", "meditron-70b eetq 1 A100-80GB", 4_096, "standard", "64.73", 14_816, 11_853, 2),
+    ("g", "meditron-70b gptq 1 A100-40GB", 4_096, "tight", "33.85", 8_050, 6_440, 1),
+    ("h", "meditron-70b gptq 2 RTX-4090", 4_096, "standard", "16.93", 17_671, 14_137, 3),
+    ("i", "meditron-70b gptq 1 L40S", 4_096, "standard", "33.85", 13_518, 10_814, 2),
+    ("l", "meditron-7b none 1 L4", 2_048, "standard", "12.55", 12_315, 9_852, 4),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "context", "profile", "weights", "tokens", "safe", "sequences"),
+    [row[1:] for row in ROWS],
+    ids=[row[0] for row in ROWS],
+)
+def test_row_that_fits(
+    *, words: str, context: int, profile: str, weights: str, tokens: int, safe: int, sequences: int
+) -> None:
+    answer = fitting(demand(words, context))
+    assert answer.profile == profile
+    assert answer.bytes_per_gpu.weights / GIB == pytest.approx(float(weights), abs=0.01)
+    assert answer.kv_capacity_tokens == pytest.approx(tokens, rel=0.02)
+    assert answer.safe_tokens == pytest.approx(safe, rel=0.02)
+    assert answer.sequences_at_full_context == sequences
+    assert answer.gpus_per_replica == int(words.split()[2])
+
+
+@pytest.mark.parametrize(
+    ("words", "weights", "shortfall"),
+    [("meditron-70b none 1 H200-141GB", 128.48, 4.7), ("meditron-70b gptq 1 A100-40GB", 33.85, 0.4)],
+    ids=["c", "f"],
+)
+def test_row_that_does_not_fit_standard(words: str, weights: float, shortfall: float) -> None:
+    asked = demand(words)
+    fit = measure(asked, 1, STANDARD)
+    assert not fit.fits
+    assert fit.capacity_tokens == 0
+    assert fit.bytes_per_gpu.weights / GIB == pytest.approx(weights, abs=0.01)
+    assert -fit.bytes_per_gpu.kv_cache / GIB == pytest.approx(shortfall, abs=0.05)
+    words_of_refusal = refusal(asked, fit)
+    assert words_of_refusal.reason is RefusalReason.WEIGHTS_TOO_LARGE
+    assert words_of_refusal.message.endswith(f"by {shortfall} GiB")
+
+
+def test_row_c_left_to_choose_takes_a_second_card() -> None:
+    """One H200 only holds it tight; nothing goes tight while a legal count fits standard."""
+    answer = fitting(demand("meditron-70b none any H200-141GB"))
+    assert (answer.gpus_per_replica, answer.profile) == (2, Profile.STANDARD)
+    assert fitting(demand("meditron-70b none 1 H200-141GB")).profile is Profile.TIGHT
+
+
+def test_row_f_says_what_failed() -> None:
+    asked = demand("meditron-70b gptq 1 A100-40GB")
+    assert refusal(asked, measure(asked, 1, STANDARD)).message == (
+        "meditron-70b gptq does not fit on 1 x A100-40GB: weights 33.9 GiB + activations 1.0 GiB "
+        "+ runtime 1.0 GiB exceed the budget of 35.5 GiB by 0.4 GiB"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "context", "reason", "says"),
+    [
+        ("meditron-70b none 3 A100-80GB", 4_096, "IllegalShardCount", "3 does not divide 64 attention heads"),
+        ("meditron-7b gptq 4 L4", 2_048, "IllegalShardCount", "11,008 / 4 = 2,752 is no multiple"),
+        (
+            "meditron-70b none 4 V100-32GB",
+            4_096,
+            "NoFlashAttention",
+            "capability 7.0 of V100-32GB has no sharded",
+        ),
+    ],
+    ids=["j", "k", "m"],
+)
+def test_row_that_is_illegal(words: str, context: int, reason: str, says: str) -> None:
+    answer = refused(demand(words, context))
+    (only,) = answer.refusals
+    assert (only.reason, only.gpus) == (reason, int(words.split()[2]))
+    assert says in only.message
+    assert answer.message.startswith(only.message)
+
+
+@pytest.mark.parametrize(
+    ("words", "context", "concurrency", "steps"),
+    [
+        ("meditron-70b none 3 A100-80GB", 4_096, 1, ("use 2 GPUs",)),
+        ("meditron-7b gptq 4 L4", 2_048, 1, ("use 1 GPU", "use quantization none")),
+        ("meditron-70b none 4 V100-32GB", 4_096, 1, ()),
+        (
+            "meditron-70b none 2 H100-80GB",
+            4_096,
+            20,
+            (
+                "use 4 GPUs",
+                "lower the concurrency to 12 in the tight profile",
+                "lower the context to 2,601 tokens in the tight profile",
+                "use quantization fp8",
+            ),
+        ),
+        ("meditron-7b none any L40S", 4_096, 1, ("lower the context to 2,048 tokens",)),
+        ("meditron-70b awq any MI300X", 4_096, 1, ("use quantization none",)),
+        ("meditron-7b gptq 2 T4", 2_048, 1, ("use 1 GPU",)),
+    ],
+)
+def test_next_steps(words: str, context: int, concurrency: int, steps: tuple[str, ...]) -> None:
+    answer = refused(demand(words, context, concurrency))
+    assert tuple(step.change for step in answer.next_steps) == steps
+    assert answer.message.endswith(f". Next: {', or '.join(steps)}" if steps else "later")
+
+
+@pytest.mark.parametrize("concurrency", range(13, 26))
+def test_the_proposed_concurrency_is_the_largest_that_fits(concurrency: int) -> None:
+    steps = refused(demand("meditron-70b none 2 H100-80GB", concurrency=concurrency)).next_steps
+    assert "lower the concurrency to 12 in the tight profile" in [step.change for step in steps]
+
+
+def test_refusals_begin_with_the_nearest() -> None:
+    answer = refused(demand("meditron-70b none any L4", concurrency=200))
+    assert [line.gpus for line in answer.refusals] == [8, 4, 2, 1]
+    assert answer.refusals[0].reason is RefusalReason.KV_CACHE_TOO_SMALL
+    assert "819,200 wanted (200 x 4,096)" in answer.message
+    assert "\n" not in answer.message
+
+
+def test_every_reason_at_once_when_several_rule_it_out() -> None:
+    asked = replace(demand("meditron-70b awq 1 T4", 8_192), dtype=Dtype.BFLOAT16)
+    assert [line.reason for line in refused(asked).refusals] == [
+        RefusalReason.QUANTIZATION_UNSUPPORTED,
+        RefusalReason.DTYPE_NOT_ALLOWED,
+        RefusalReason.DTYPE_UNSUPPORTED,
+        RefusalReason.CONTEXT_TOO_LONG,
+    ]
