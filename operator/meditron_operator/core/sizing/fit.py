@@ -14,7 +14,7 @@ from meditron_operator.core.sizing.memory import (
     kv_bytes_per_token,
     weight_bytes,
 )
-from meditron_operator.core.sizing.result import Profile, Refusal, RefusalReason
+from meditron_operator.core.sizing.result import Profile, Refusal, RefusalReason, Shortfall
 
 SAFETY: Final = Fraction(8, 10)
 """The estimate of capacity is good to 20 %: what is promised is this part of it."""
@@ -126,7 +126,13 @@ def refusal(demand: Demand, fit: Fit) -> Refusal:
             f"({gib(parts.kv_cache)} of the {_budget_name(fit)} of {gib(parts.budget)}), "
             f"{fit.wanted_tokens:,} wanted ({demand.concurrency} x {demand.context_tokens:,})"
         )
-    return Refusal(reason=reason, message=f"{what}: {why}", gpus=fit.gpus, bytes_per_gpu=parts)
+    shortfall = Shortfall(
+        profile=fit.profile,
+        bytes_per_gpu=parts,
+        kv_capacity_tokens=fit.capacity_tokens,
+        safe_tokens=fit.safe_tokens,
+    )
+    return Refusal(reason=reason, message=f"{what}: {why}", gpus=fit.gpus, shortfall=shortfall)
 
 
 def gib(size_bytes: int) -> str:

@@ -14,7 +14,7 @@ from meditron_operator.core.catalog.models import ModelShape
 from meditron_operator.core.sizing.adapters import adapter_bytes
 from meditron_operator.core.sizing.demand import Demand, KvCacheDtype
 from meditron_operator.core.sizing.kernels import Kernel
-from meditron_operator.core.sizing.packed import checkpoint_linear_bytes, resident_bytes, scratch_bytes
+from meditron_operator.core.sizing.packed import checkpoint_linear_bytes, resident_parts, scratch_bytes
 
 BYTES_PER_NUMBER: Final = 2
 """float16 and bfloat16."""
@@ -71,7 +71,7 @@ def weights_of(demand: Demand, shards: int = 1) -> Weights:
     model = demand.model
     head_shards = 1 if model.vocab_size % shards else shards
     return Weights(
-        linears=ceil(_linear_bytes(demand, shards)),
+        linears=_linear_bytes(demand, shards),
         embedding=ceil(Fraction(model.vocab_size, shards)) * model.hidden_size * BYTES_PER_NUMBER,
         head=model.embedding_params * BYTES_PER_NUMBER // head_shards,
         norms=(model.norm_params + model.bias_params) * BYTES_PER_NUMBER,
@@ -121,22 +121,26 @@ def files_difference(demand: Demand) -> Fraction:
     return Fraction(demand.files.total_bytes - formula, formula)
 
 
-def _linear_bytes(demand: Demand, shards: int) -> Fraction:
+def _linear_bytes(demand: Demand, shards: int) -> int:
     """All linears of all layers. What no kernel can run is refused, and its sum shown as for Triton's."""
     if demand.packed is not None:
-        return resident_bytes(demand.model, demand.packed, demand.kernel or Kernel.TRITON, shards)
-    return _unpacked_linear_bytes(demand) / shards
+        return resident_parts(demand.model, demand.packed, demand.kernel or Kernel.TRITON, shards).total
+    return ceil(_unpacked_linear_bytes(demand) / shards)
+
+
+def quantized_params(demand: Demand) -> int:
+    """Weights that a quantization on the fly reaches; the other linears stay 16 bit."""
+    if not demand.facts.inner_mlps_only:
+        return demand.model.linear_params
+    mlp = sum(linear.params for linear in demand.model.mlp_linears)
+    return max(0, demand.model.num_hidden_layers - 2) * mlp
 
 
 def _unpacked_linear_bytes(demand: Demand) -> Fraction:
-    model, facts = demand.model, demand.facts
-    assert facts.bytes_per_linear_weight is not None  # noqa: S101 - only a packed format leaves it open
-    reached = model.linear_params
-    if facts.inner_mlps_only:
-        mlp = sum(linear.params for linear in model.mlp_linears)
-        reached = max(0, model.num_hidden_layers - 2) * mlp
-    left = model.linear_params - reached
-    return reached * facts.bytes_per_linear_weight + left * BYTES_PER_NUMBER
+    bytes_each = demand.facts.bytes_per_linear_weight
+    assert bytes_each is not None  # noqa: S101 - only a packed format leaves it open
+    reached = quantized_params(demand)
+    return reached * bytes_each + (demand.model.linear_params - reached) * BYTES_PER_NUMBER
 
 
 def _unexplained_bytes(demand: Demand) -> Fraction:

@@ -4,7 +4,10 @@ Source: TGI 3.3.7 layers/marlin/gptq.py, layers/gptq/__init__.py (get_weights_ro
 column the scales and zeros of a row shard are whole), layers/gptq/exllamav2.py (scratch).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Final
 
 from meditron_operator.core.catalog.models import Linear, ModelShape
@@ -19,10 +22,47 @@ _BITS_PER_BYTE: Final = 8
 _EXLLAMA_ALIGNMENT_BYTES: Final = 256  # 128 after each of the two buffers
 
 
-def resident_bytes(model: ModelShape, packing: Packing, kernel: Kernel, shards: int) -> Fraction:
-    """Bytes of all linears of all layers on each GPU."""
-    parts = (_resident(linear, packing, kernel, shards) for linear in model.linears)
-    return model.num_hidden_layers * sum(parts, Fraction(0))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedParts:
+    """Bytes of the linears on each GPU, by what they are, each rounded up."""
+
+    weights: int
+    scales: int
+    zeros: int
+    order: int
+    """Indices of the groups."""
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.scales + self.zeros + self.order
+
+
+def resident_parts(model: ModelShape, packing: Packing, kernel: Kernel, shards: int) -> PackedParts:
+    """All linears of all layers on each GPU."""
+
+    def all_layers(size_of: Callable[[Linear], Fraction]) -> Fraction:
+        return model.num_hidden_layers * sum(map(size_of, model.linears), Fraction(0))
+
+    def per_group(size_of: Callable[[Linear, Packing], Fraction]) -> Fraction:
+        return all_layers(lambda linear: size_of(linear, packing) / group_shards(linear, packing, shards))
+
+    return PackedParts(
+        weights=ceil(all_layers(lambda linear: _weights(linear, packing)) / shards),
+        scales=ceil(per_group(_scales)),
+        zeros=ceil(per_group(_zeros)) if keeps_zeros(packing, kernel) else 0,
+        order=ceil(all_layers(lambda linear: _order(linear, packing, kernel, shards))),
+    )
+
+
+def keeps_zeros(packing: Packing, kernel: Kernel) -> bool:
+    """Marlin knows the one zero of a symmetric packing by itself."""
+    return kernel is not Kernel.MARLIN or not packing.symmetric
+
+
+def group_shards(linear: Linear, packing: Packing, shards: int) -> int:
+    """Into how many parts scales and zeros are cut: with act-order or one group a column a row shard needs all."""
+    whole = linear.row_sharded and (packing.act_order or packing.group_size is None)
+    return 1 if whole else shards
 
 
 def checkpoint_linear_bytes(model: ModelShape, packing: Packing, quantization: Quantization) -> Fraction:
@@ -47,16 +87,7 @@ def _exllama_scratch(linear: Linear, shards: int, prefill_tokens: int) -> Fracti
     return unpacked + 4 * outputs * prefill_tokens + _EXLLAMA_ALIGNMENT_BYTES
 
 
-def _resident(linear: Linear, packing: Packing, kernel: Kernel, shards: int) -> Fraction:
-    whole = linear.row_sharded and (packing.act_order or packing.group_size is None)
-    per_group = _scales(linear, packing)
-    if kernel is not Kernel.MARLIN or not packing.symmetric:
-        per_group += _zeros(linear, packing)
-    weights = _weights(linear, packing) / shards
-    return weights + per_group / (1 if whole else shards) + _index(linear, packing, kernel, shards)
-
-
-def _index(linear: Linear, packing: Packing, kernel: Kernel, shards: int) -> Fraction:
+def _order(linear: Linear, packing: Packing, kernel: Kernel, shards: int) -> Fraction:
     """Marlin keeps the order of the groups only where it differs from the order of the weights."""
     rows = Fraction(linear.inputs, shards if linear.row_sharded else 1)
     if kernel is not Kernel.MARLIN:

@@ -24,15 +24,16 @@ def plan(demand: Demand) -> Plan | DoesNotFit:
     decision = _decide(demand)
     if isinstance(decision, Fit):
         return _plan(demand, decision)
-    return DoesNotFit(refusals=decision, next_steps=next_steps(demand, _fit))
+    return DoesNotFit(refusals=decision, next_steps=next_steps(demand, best_fit))
 
 
 def fits(demand: Demand) -> bool:
-    """Whether there is a plan; cheaper than one, since nothing is explained."""
-    return _fit(demand) is not None
+    """Whether there is a plan."""
+    return best_fit(demand) is not None
 
 
-def _fit(demand: Demand) -> Fit | None:
+def best_fit(demand: Demand) -> Fit | None:
+    """The sum behind the plan, if there is one; cheaper than a plan, since nothing is explained."""
     decision = _decide(demand)
     return decision if isinstance(decision, Fit) else None
 

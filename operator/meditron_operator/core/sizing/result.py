@@ -63,6 +63,16 @@ class RefusalReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """The sum that failed. A negative `kv_cache` of the bytes is what is missing."""
+
+    profile: Profile
+    bytes_per_gpu: BytesPerGpu
+    kv_capacity_tokens: int
+    safe_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """One thing that stands in the way."""
 
@@ -70,8 +80,8 @@ class Refusal:
     message: str
     gpus: int | None
     """The GPU count that it speaks of; None where no count would help."""
-    bytes_per_gpu: BytesPerGpu | None = None
-    """The sum that failed, where memory is what failed: a negative `kv_cache` is what is missing."""
+    shortfall: Shortfall | None = None
+    """Where memory is what failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
