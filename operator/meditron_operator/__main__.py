@@ -1,6 +1,6 @@
 """`python -m meditron_operator` is `meditron`."""
 
-from meditron_operator.cli.main import app
+from meditron_operator.cli.main import main
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -5,6 +5,10 @@ class FatalError(Exception):
     """The process can't go on; `str()` is one line for people."""
 
 
+class HubError(Exception):
+    """A checkpoint's facts can't be had from the Hub; `str()` is one line for people."""
+
+
 class ApiError(Exception):
     """The API server answered with an error, or didn't answer; `str()` is one line for people."""
 

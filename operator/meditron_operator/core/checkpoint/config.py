@@ -78,13 +78,16 @@ class _Config(BaseModel):
     quantization_config: _Quantized | None = None
 
 
-def read_config(name: str, text: str) -> Facts:
-    """The facts in the text of a config.json; `name` stands in messages and becomes the model's name.
+def read_config(name: str, text: str, quantize_config: str | None = None) -> Facts:
+    """The facts in the text of a config.json; `name` stands in messages and is the shape's name.
 
-    Raises CheckpointError, in one line, for whatever is not a Llama-shaped config.
+    `quantize_config` is the text of AutoGPTQ's own file beside it, which counts where config.json says nothing of
+    quantization. Raises CheckpointError, in one line, for whatever is not a Llama-shaped config.
     """
     try:
         raw = parse_object(text)
+        if quantize_config is not None and raw.get("quantization_config") is None:
+            raw["quantization_config"] = {"quant_method": Quantization.GPTQ} | parse_object(quantize_config)
         _require_llama_shape(raw)
         config = _Config.model_validate(raw)
         quantization, packing = _packing(config.quantization_config)
