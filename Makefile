@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-cluster demo manifests clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-cluster demo docs manifests clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test: lint test-unit test-cluster  ## what CI runs
 
 demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+
+docs: venv  ## compute the tables of docs/sizing.md anew
+	$(BIN)/python -m tests.docs
 
 manifests: venv  ## render manifests/ and the chart's copies from their sources
 	$(BIN)/python -m tests.chart.render
