@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-cluster demo docs manifests clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-cluster demo docs manifests mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ test-cluster: programs  ## real API server, controllers and scheduler; simulated
 	$(BIN)/pytest tests/cluster
 
 test: lint test-unit test-cluster  ## what CI runs
+
+mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing; 10 minutes
+	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
 
 demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)

@@ -59,3 +59,7 @@ def test_adapters_can_be_what_no_longer_fits() -> None:
 def test_no_adapters_are_no_adapters(count: int, rank: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Adapters(count=count, rank=rank)
+
+
+def test_the_smallest_adapter_is_one_of_rank_one() -> None:
+    assert Adapters(count=1, rank=1).rank == 1

@@ -21,7 +21,7 @@ from meditron_operator.core.sizing import (
     weight_bytes,
 )
 from meditron_operator.core.sizing.fit import STANDARD, TIGHT, measure
-from meditron_operator.core.sizing.planner import fits
+from meditron_operator.core.sizing.planner import best_fit
 from tests.unit.sizing.asking import GIB
 
 EXAMPLES = settings(max_examples=2_000, deadline=None)
@@ -58,6 +58,10 @@ def demands(draw: st.DrawFn) -> Demand:
     near = weight_bytes(weights, draw(st.sampled_from([1, 2, 4]))) + slack
     total = draw(st.just(near) | st.integers(min_value=GIB, max_value=200 * GIB))
     return replace(weights, gpu=replace(weights.gpu, cuda_total_bytes=total))
+
+
+def fits(demand: Demand) -> bool:
+    return best_fit(demand) is not None
 
 
 @EXAMPLES

@@ -7,6 +7,7 @@ import pytest
 
 from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.catalog.models import MODELS
+from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.sizing import KvCacheDtype, Profile, weight_bytes
 from meditron_operator.core.sizing.memory import activation_bytes, kv_bytes_per_token
 from tests.unit.sizing.asking import GIB, demand, fitting, refused, stored
@@ -143,6 +144,22 @@ def test_one_node_has_eight_cards_unless_a_number_is_given() -> None:
     asked = replace(demand("meditron-7b none any L4", 2_048), gpu=tiny)
     assert [line.gpus for line in refused(asked).refusals] == [8, 4, 2, 1]
     assert fitting(replace(asked, gpus=16)).gpus_per_replica == 16
+
+
+@pytest.mark.parametrize(("concurrency", "says"), [(1, ": 1 sequence of 4,096"), (3, ": 2 sequences of 4,096")])
+def test_one_is_singular(concurrency: int, says: str) -> None:
+    """Row g holds one; three times its memory holds more."""
+    asked = demand("meditron-70b gptq 1 A100-40GB")
+    if concurrency > 1:
+        asked = demand("meditron-70b gptq 1 L40S")
+    assert says in fitting(asked).explanation
+
+
+def test_fp8_of_two_layers_or_fewer_quantizes_nothing() -> None:
+    asked = stored("meditron-7b", "fp8")
+    for layers in (1, 2):
+        small = replace(asked, model=replace(asked.model, num_hidden_layers=layers))
+        assert weight_bytes(small) == weight_bytes(replace(small, quantization=Quantization.NONE))
 
 
 def test_nothing_is_rounded_up() -> None:

@@ -230,6 +230,22 @@ def test_host_memory_follows_the_largest_real_file() -> None:
     assert fitting(known).host_memory_bytes == 6 * 10**9 + 9 * GIB
 
 
+def test_files_of_a_packed_checkpoint_count_whole_whatever_its_dtype() -> None:
+    asked = stored("meditron-7b", "gptq")
+    wide = replace(asked, model=replace(asked.model, stored_bytes_per_number=4))
+    known = replace(wide, files=files(checkpoint_bytes(wide) + 1_000))
+    assert weight_bytes(known) == weight_bytes(asked) + 1_000
+
+
+def test_exllama_scratch_of_a_row_shard_has_all_outputs() -> None:
+    """o_proj is the largest where the MLP is narrow: its inputs are cut, its outputs are not."""
+    asked = stored("meditron-70b", "gptq", packing=packing(symmetric=False))
+    narrow = replace(asked, model=replace(asked.model, intermediate_size=128, num_key_value_heads=1))
+    plain = activation_bytes(replace(narrow, packing=None), 4, 4_096)
+    scratch = activation_bytes(narrow, 4, 4_096) - plain
+    assert scratch == 2 * HIDDEN * HIDDEN // 4 + 4 * HIDDEN * 4_096 + 256
+
+
 def test_tied_embeddings_are_stored_once_and_loaded_twice() -> None:
     asked = stored("meditron3-8b", "none")
     tied = replace(asked, model=replace(asked.model, tied_embeddings=True))

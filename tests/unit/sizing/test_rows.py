@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from meditron_operator.core.sizing import Dtype, Profile, RefusalReason
+from meditron_operator.core.sizing import Dtype, Profile, RefusalReason, WeightFiles
 from meditron_operator.core.sizing.fit import STANDARD, measure, refusal
 from tests.unit.sizing.asking import GIB, demand, fitting, refused
 
@@ -142,3 +142,40 @@ def test_every_reason_at_once_when_several_rule_it_out() -> None:
         RefusalReason.DTYPE_UNSUPPORTED,
         RefusalReason.CONTEXT_TOO_LONG,
     ]
+
+
+def test_a_next_step_says_what_comes_of_it() -> None:
+    steps = {step.change: step for step in refused(demand("meditron-70b none 2 H100-80GB", concurrency=20)).next_steps}
+    four = steps["use 4 GPUs"]
+    assert (four.gpus, four.profile, four.safe_tokens) == (4, Profile.STANDARD, 395_572)
+    fewer = steps["lower the concurrency to 12 in the tight profile"]
+    assert (fewer.gpus, fewer.profile, fewer.safe_tokens) == (2, Profile.TIGHT, 52_020)
+
+
+def test_a_single_request_can_be_the_next_step() -> None:
+    asked = demand("meditron-70b gptq 1 A100-40GB", concurrency=2)
+    assert "lower the concurrency to 1 in the tight profile" in [step.change for step in refused(asked).next_steps]
+
+
+def test_another_quantization_is_another_checkpoint() -> None:
+    """Neither the dtype nor the files nor the packing of the refused one say anything of it."""
+    asked = demand("meditron-70b none 1 A100-80GB", dtype=Dtype.BFLOAT16)
+    asked = replace(asked, files=WeightFiles(total_bytes=10**12, largest_bytes=10**12))
+    assert [step.change for step in refused(asked).next_steps] == ["use quantization eetq"]
+
+
+def test_exactly_no_room_is_too_large() -> None:
+    asked = demand("meditron-70b gptq 1 A100-40GB")
+    short = measure(asked, 1, STANDARD).bytes_per_gpu.kv_cache
+    for more, reason in ((0, RefusalReason.WEIGHTS_TOO_LARGE), (1, RefusalReason.KV_CACHE_TOO_SMALL)):
+        budget = measure(asked, 1, STANDARD).bytes_per_gpu.budget - short + more
+        gpu = replace(asked.gpu, cuda_total_bytes=-(-budget * 10 // 9))
+        fit = measure(replace(asked, gpu=gpu), 1, STANDARD)
+        assert fit.bytes_per_gpu.kv_cache == more
+        assert refusal(asked, fit).reason is reason
+
+
+def test_a_refusal_carries_the_sum_that_failed() -> None:
+    short = refused(demand("meditron-70b none 2 H100-80GB", concurrency=20)).refusals[0].shortfall
+    assert short is not None
+    assert (short.profile, short.safe_tokens, short.kv_capacity_tokens) == (Profile.TIGHT, 52_020, 65_025)

@@ -128,3 +128,25 @@ def test_context_beyond_the_model_is_refused() -> None:
 def test_a_demand_for_nothing_is_an_error(context: int, concurrency: int) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         demand("meditron-70b none 4 A100-40GB", context, concurrency)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("meditron-7b awq 1 T4", "awq needs compute capability 8.0, not T4 (compute capability 7.5)"),
+        ("meditron-7b eetq 1 MI300X", "eetq needs CUDA, not MI300X (ROCm)"),
+    ],
+)
+def test_what_a_quantization_needs_is_said(words: str, says: str) -> None:
+    assert refused(demand(words, 2_048)).refusals[0].message == says
+
+
+def test_a_slice_of_a_card_is_never_sharded() -> None:
+    asked = demand("meditron-7b none any A100-80GB", 2_048)
+    part = replace(asked.gpu, name="A100-80GB-MIG-3g.40gb", sliced=True, cuda_total_bytes=38 * GIB)
+    assert fitting(replace(asked, gpu=part)).gpus_per_replica == 1
+    (only,) = refused(replace(asked, gpu=part, gpus=2)).refusals
+    assert only.reason is RefusalReason.NO_SHARDED_PATH
+    assert only.message == (
+        "A100-80GB-MIG-3g.40gb is a slice of a card, which TGI can't join with others: one GPU only"
+    )

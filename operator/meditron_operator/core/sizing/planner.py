@@ -27,11 +27,6 @@ def plan(demand: Demand) -> Plan | DoesNotFit:
     return DoesNotFit(refusals=decision, next_steps=next_steps(demand, best_fit))
 
 
-def fits(demand: Demand) -> bool:
-    """Whether there is a plan."""
-    return best_fit(demand) is not None
-
-
 def best_fit(demand: Demand) -> Fit | None:
     """The sum behind the plan, if there is one; cheaper than a plan, since nothing is explained."""
     decision = _decide(demand)
