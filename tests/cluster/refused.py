@@ -124,6 +124,74 @@ _TYPES = [
     _one("label-is-a-bool", NODES, {"gpu": True}, "must be of type string", f"{NODES}.gpu"),
 ]
 
+SHAPE: Final = "spec.model.shape"
+PACKING: Final = "spec.model.packing"
+LLAMA_8B: Final = {
+    "vocabSize": 128_256, "hiddenSize": 4_096, "intermediateSize": 14_336, "numHiddenLayers": 32,
+    "numAttentionHeads": 32, "numKeyValueHeads": 8, "headDim": 128, "maxPositionEmbeddings": 131_072,
+}  # fmt: skip
+GPTQ: Final = {"bits": 4, "groupSize": 128}
+HEADS_RULE: Final = "must divide numAttentionHeads"
+PACKED_RULE: Final = "only with quantization gptq or awq, whose weights were packed before"
+GROUP_RULE: Final = "must not be 0; -1 is one group a column"
+
+
+def _shape(id_: str, field: str, value: Any, words: str) -> ParameterSet:
+    return _row(id_, {SHAPE: LLAMA_8B | {field: value}}, f"{SHAPE}.{field}", words)
+
+
+def _packed(id_: str, field: str, value: Any, words: str) -> ParameterSet:
+    changes = {"spec.model.quantization": "gptq", PACKING: GPTQ | {field: value}}
+    return _row(id_, changes, f"{PACKING}.{field}", words)
+
+
+_FACTS = [
+    *(
+        _row(
+            f"shape-without-{field}",
+            {SHAPE: {key: value for key, value in LLAMA_8B.items() if key != field}},
+            f"{SHAPE}.{field}",
+            "Required value",
+        )
+        for field in LLAMA_8B
+    ),
+    *(
+        _shape(f"{field}-below", field, 0, "greater than or equal to 1")
+        for field in LLAMA_8B
+        if field != "maxPositionEmbeddings"
+    ),
+    *(
+        _shape(f"{field}-above", field, 16_777_217, "less than or equal to 16777216")
+        for field in ("vocabSize", "hiddenSize", "intermediateSize")
+    ),
+    *(
+        _shape(f"{field}-above", field, 65_537, "less than or equal to 65536")
+        for field in ("numHiddenLayers", "numAttentionHeads", "numKeyValueHeads", "headDim")
+    ),
+    _shape("positions-below", "maxPositionEmbeddings", 1, "greater than or equal to 2"),
+    _shape("positions-above", "maxPositionEmbeddings", 2**31, "less than or equal to 2147483647"),
+    _shape("biases-below", "biasParams", -1, "greater than or equal to 0"),
+    _shape("biases-above", "biasParams", 2**41, "less than or equal to 1099511627776"),
+    _shape("stored-in-8-bit", "storedBytesPerNumber", 1, '"4"'),
+    _shape("heads-that-dont-divide", "numKeyValueHeads", 5, HEADS_RULE),
+    _shape("shape-in-text", "vocabSize", "32000", "must be of type integer"),
+    *(
+        _row(
+            f"packing-without-{field}",
+            {"spec.model.quantization": "gptq", PACKING: {key: value for key, value in GPTQ.items() if key != field}},
+            f"{PACKING}.{field}",
+            "Required value",
+        )
+        for field in GPTQ
+    ),
+    _packed("bits-below", "bits", 0, "greater than or equal to 1"),
+    _packed("bits-above", "bits", 17, "less than or equal to 16"),
+    _packed("group-below", "groupSize", -2, "greater than or equal to -1"),
+    _packed("group-above", "groupSize", 65_537, "less than or equal to 65536"),
+    _packed("group-of-none", "groupSize", 0, GROUP_RULE),
+    _row("packing-of-16-bit", {PACKING: GPTQ}, PACKING, PACKED_RULE),
+]
+
 _RANGES = [
     _one("context-below", "spec.model.contextTokens", 63, "greater than or equal to 64"),
     _one("context-above", "spec.model.contextTokens", 131_073, "less than or equal to 131072"),
@@ -277,7 +345,7 @@ _RULES = [
     _one("remote-code", ENV, {"NCCL_DEBUG": "INFO", "TRUST_REMOTE_CODE": "true"}, RESERVED_RULE),
 ]
 
-REFUSED: Final = [*_NAMES, *_MISSING, *_TYPES, *_RANGES, *_WORDS, *_PATTERNS, *_SIZES, *_UNKNOWN, *_RULES]
+REFUSED: Final = [*_NAMES, *_MISSING, *_TYPES, *_FACTS, *_RANGES, *_WORDS, *_PATTERNS, *_SIZES, *_UNKNOWN, *_RULES]
 
 
 def _good(id_: str, changes: Changes) -> ParameterSet:
@@ -294,6 +362,12 @@ ACCEPTED: Final = [
         for quantization in ("none", "bitsandbytes", "bitsandbytes-nf4")
     ),
     _good("gptq-without-dtype", {"spec.model.quantization": "gptq"}),
+    _good("shape", {SHAPE: LLAMA_8B, "spec.model.id": "ward/own-model"}),
+    _good("shape-with-everything", {SHAPE: LLAMA_8B | {
+        "biasParams": 2**40, "tiedEmbeddings": True, "storedBytesPerNumber": 4, "maxPositionEmbeddings": 2**31 - 1,
+    }}),
+    _good("one-group-a-column", {"spec.model.quantization": "gptq", PACKING: GPTQ | {"groupSize": -1}}),
+    _good("packing-of-awq", {"spec.model.quantization": "awq", PACKING: GPTQ | {"symmetric": False, "actOrder": True}}),
     _good("engine-image-tag-and-digest", {"spec.engine.image": "r.example:5000/tgi:3.3.7" + DIGEST}),
     _good("engine-image-by-tag-online", {"spec.offline": False, "spec.engine.image": "r.example/tgi:3.3.7"}),
     _good("weights-by-tag-online", {"spec.offline": False, SOURCE: {"image": {"reference": "r.example/w:1"}}}),

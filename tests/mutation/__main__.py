@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PLACE = Path(".mutation")
+_CACHES = shutil.ignore_patterns("__pycache__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,11 @@ def main() -> int:
 
 
 def _lay_out(target: Target) -> None:
-    """Fresh copies of what the tests read; what mutmut remembers of an unchanged function is kept."""
-    PLACE.mkdir(exist_ok=True)
-    for source, name in (("operator/meditron_operator", "src/meditron_operator"), ("tests", "tests")):
-        shutil.rmtree(PLACE / name, ignore_errors=True)
-        shutil.copytree(source, PLACE / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("docs", "manifests", "crds"):
-        shutil.rmtree(PLACE / name, ignore_errors=True)
-        shutil.copytree(name, PLACE / name)
+    """Fresh copies of what the tests read, and nothing remembered: changed tests are what it is about."""
+    shutil.rmtree(PLACE, ignore_errors=True)
+    shutil.copytree("operator/meditron_operator", PLACE / "src/meditron_operator", ignore=_CACHES)
+    for name in ("tests", "docs", "manifests", "crds"):
+        shutil.copytree(name, PLACE / name, ignore=_CACHES)
     (PLACE / "pyproject.toml").write_text(_configuration(target), encoding="utf-8")
 
 

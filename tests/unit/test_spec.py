@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meditron_operator.core.assess import Accepted, assess
+from meditron_operator.core.catalog.quantization import Packing
+from meditron_operator.core.sizing import Demand
 from meditron_operator.core.spec import INVALID, UNPINNED, Spec, SpecError, parse
 from tests.unit.kit import DIGEST, GONE, IMAGE, spec
 
@@ -16,6 +18,10 @@ SAMPLES = sorted((Path(__file__).parents[2] / "manifests" / "samples").glob("*.y
 PEER = {"namespace": "ward-apps", "podLabels": {"app": "notes"}}
 BOTH = {"persistentVolumeClaim": {"claimName": "w"}, "image": {"reference": "r" + DIGEST}}
 MONITORING = "network.monitoring"
+SHAPE = {
+    "vocabSize": 32_017, "hiddenSize": 4_096, "intermediateSize": 11_008, "numHiddenLayers": 32,
+    "numAttentionHeads": 32, "numKeyValueHeads": 32, "headDim": 128, "maxPositionEmbeddings": 2_048,
+}  # fmt: skip
 CLAIM = "model.source.persistentVolumeClaim"
 
 
@@ -52,6 +58,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {"engine.image": GONE},
     {"engine.extraEnv": {"NCCL_DEBUG": "INFO", "_x": ""}},
     {"unknownField": 1, "model.unknownToo": 2},
+    {"model.shape": SHAPE, "model.id": "ward/own-model"},
+    {"model.packing": {"bits": 4, "groupSize": -1, "actOrder": True}},
 ]
 
 
@@ -61,6 +69,11 @@ def test_accepted(changes: dict[str, Any]) -> None:
 
 
 REFUSED: list[tuple[str, Any, str, str]] = [
+    ("model.shape", {}, "spec.model.shape.vocabSize", "required"),
+    ("model.shape", SHAPE | {"hiddenSize": 0}, "spec.model.shape.hiddenSize", "greater than or equal to 1"),
+    ("model.shape", SHAPE | {"numKeyValueHeads": 5}, "spec.model.shape", "must divide numAttentionHeads"),
+    ("model.packing", {"bits": 4}, "spec.model.packing.groupSize", "required"),
+    ("model.packing", {"bits": 4, "groupSize": 0}, "spec.model.packing", "must not be 0; -1 is one group"),
     # field, value, path in the message, words in the message
     ("model", GONE, "spec.model", "required"),
     ("gpu", GONE, "spec.gpu", "required"),
@@ -212,3 +225,42 @@ def test_any_json_is_answered(raw: Any) -> None:
 @given(st.sampled_from(FIELDS), JSON)
 def test_any_json_in_any_field_is_answered(field: str, value: Any) -> None:
     assert isinstance(assess("ward", spec({field: value}), IMAGE), SpecError | Accepted)
+
+
+def sized(changes: dict[str, Any]) -> Demand:
+    verdict = assess("ward", spec(changes), None)
+    assert isinstance(verdict, Accepted), verdict
+    return verdict.sized.demand
+
+
+def test_a_shape_that_is_given_beats_the_catalog() -> None:
+    changes = {"model.id": "ward/own-model", "model.shape": SHAPE, "model.contextTokens": 2_048}
+    model = sized(changes).model
+    assert (model.name, model.vocab_size, model.source) == ("ward/own-model", 32_017, "spec.model.shape")
+    assert sized(changes | {"model.id": "meditron-7b"}).model.vocab_size == 32_017
+    whole = {"biasParams": 7, "tiedEmbeddings": True, "storedBytesPerNumber": 4}
+    model = sized(changes | {"model.shape": SHAPE | whole}).model
+    assert (model.bias_params, model.tied_embeddings, model.stored_bytes_per_number) == (7, True, 4)
+
+
+def test_an_unknown_model_without_a_shape_says_where_to_describe_it() -> None:
+    verdict = assess("ward", spec({"model.id": "ward/own-model"}), None)
+    assert isinstance(verdict, SpecError)
+    assert verdict.reason == "UnknownModel"
+    assert "describe any other in spec.model.shape" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("quantization", "given", "symmetric"),
+    [("gptq", None, True), ("gptq", False, False), ("awq", None, False), ("awq", True, True)],
+)
+def test_a_packing_is_what_sizing_counts(quantization: str, given: bool | None, symmetric: bool) -> None:
+    packing = {"bits": 8, "groupSize": 64, "actOrder": True} | ({} if given is None else {"symmetric": given})
+    packed = sized({"model.quantization": quantization, "model.packing": packing}).packed
+    assert packed == Packing(bits=8, group_size=64, act_order=True, symmetric=symmetric)
+
+
+def test_packing_without_packed_weights_is_a_mistake() -> None:
+    packing = {"bits": 4, "groupSize": 128}
+    error = refused(spec({"model.quantization": "none", "model.packing": packing}))
+    assert "packing is only for quantization gptq or awq" in error.message

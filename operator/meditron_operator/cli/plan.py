@@ -36,10 +36,12 @@ def answer(question: Question, output: Output, *, explain: bool) -> int:
     demand = question.on(question.gpu)
     found = plan(demand)
     if output is Output.TABLE:
-        _show(demand, found, explain=explain)
+        _show(demand, found)
+        if explain:
+            _show_explanation(demand, found, _manifest(question))
     else:
         body = report(demand, found, alternatives(demand, found))
-        _print_data(body | (_explained(demand, found) if explain else {}), output)
+        _print_data(body | (_explained(demand, found, _manifest(question)) if explain else {}), output)
     return FITS if isinstance(found, Plan) else DOES_NOT_FIT
 
 
@@ -63,7 +65,16 @@ def _print_data(body: dict[str, Any], output: Output) -> None:
     yaml.safe_dump(body, sys.stdout, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _show(demand: Demand, found: Plan | DoesNotFit, *, explain: bool) -> None:
+def _manifest(question: Question) -> dict[str, Any] | None:
+    """What a manifest must say of the model; None where the catalog says it."""
+    if not question.checkpoint.described:
+        return None
+    from meditron_operator.cli.snippet import model_section  # noqa: PLC0415 - costs pydantic
+
+    return model_section(question)
+
+
+def _show(demand: Demand, found: Plan | DoesNotFit) -> None:
     from meditron_operator.cli.present import answer as words  # noqa: PLC0415 - rich costs what JSON need not pay
     from meditron_operator.cli.present.bar import memory_bar  # noqa: PLC0415
     from meditron_operator.cli.present.screen import screen  # noqa: PLC0415
@@ -78,11 +89,9 @@ def _show(demand: Demand, found: Plan | DoesNotFit, *, explain: bool) -> None:
     out.say(words.others(alternatives(demand, found)))
     if isinstance(found, Plan):
         out.say(words.refused(_smaller(demand)))
-    if explain:
-        _show_explanation(demand, found)
 
 
-def _show_explanation(demand: Demand, found: Plan | DoesNotFit) -> None:
+def _show_explanation(demand: Demand, found: Plan | DoesNotFit, manifest: dict[str, Any] | None) -> None:
     from meditron_operator.cli.present import explanation as words  # noqa: PLC0415 - as above
     from meditron_operator.cli.present.screen import screen  # noqa: PLC0415
 
@@ -102,6 +111,8 @@ def _show_explanation(demand: Demand, found: Plan | DoesNotFit) -> None:
                 checkpoint_bytes(demand),
             )
         )
+    if manifest is not None:
+        out.say(words.manifest_text(manifest))
 
 
 def _show_matrix(rows: tuple[Row, ...]) -> None:
@@ -135,7 +146,7 @@ def _nearest_fit(demand: Demand, found: DoesNotFit) -> Fit | None:
     return measure(demand, nearest.gpus, settings)
 
 
-def _explained(demand: Demand, found: Plan | DoesNotFit) -> dict[str, Any]:
+def _explained(demand: Demand, found: Plan | DoesNotFit, manifest: dict[str, Any] | None) -> dict[str, Any]:
     lines = [
         {
             "name": term.name,
@@ -147,8 +158,9 @@ def _explained(demand: Demand, found: Plan | DoesNotFit) -> dict[str, Any]:
         }
         for term in _sum(demand, found)
     ]
+    described = {"terms": lines} | ({} if manifest is None else {"manifest": manifest})
     if isinstance(found, DoesNotFit):
-        return {"terms": lines}
+        return described
     pod = {
         "memoryBytes": found.host_memory_bytes,
         "shmBytes": found.shm_bytes,
@@ -156,7 +168,7 @@ def _explained(demand: Demand, found: Plan | DoesNotFit) -> dict[str, Any]:
         "cpus": found.cpus,
         "checkpointBytes": checkpoint_bytes(demand),
     }
-    return {"terms": lines, "environment": sizing_environment(demand, found), "pod": pod}
+    return described | {"environment": sizing_environment(demand, found), "pod": pod}
 
 
 def _smaller(demand: Demand) -> Iterator[tuple[Gpu, DoesNotFit]]:

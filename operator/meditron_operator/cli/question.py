@@ -43,6 +43,8 @@ class Checkpoint:
     """What the files hold; None: 16 bit, or not known."""
     packing: Packing | None = None
     files: WeightFiles | None = None
+    described: bool = False
+    """True: read from a config.json, so that a manifest has to say it too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +118,13 @@ def _from_manifest(options: Options, filename: str) -> Question:
     spec = parse(deployment["metadata"]["name"], deployment["spec"])
     if isinstance(spec, SpecError):
         raise BadInput(f"{filename}: {spec.message}")
-    model = find_model(spec.model.id)
+    model, quantization = spec.model.facts, spec.model.quantization
     if model is None:
-        raise unknown(f"{filename}: spec.model.id", spec.model.id, MODELS)
+        hint = unknown(f"{filename}: spec.model.id", spec.model.id, MODELS)
+        raise BadInput(f"{hint}. Describe any other in spec.model.shape")
     return Question(
-        checkpoint=Checkpoint(model=model),
-        quantization=spec.model.quantization,
+        checkpoint=Checkpoint(model=model, quantization=quantization, packing=spec.model.packed),
+        quantization=quantization,
         gpu=None if spec.gpu.type == AUTO else find_gpu(f"{filename}: spec.gpu.type", spec.gpu.type),
         gpus=spec.gpu.count,
         context_tokens=spec.model.context_tokens,
@@ -177,7 +180,7 @@ def _read(options: Options, name: str, revision: str) -> Checkpoint:
     else:
         facts, files = checkpoints.recall(name, revision)
     shape = replace(facts.shape, name=name or facts.shape.name)
-    return Checkpoint(model=shape, quantization=facts.quantization, packing=facts.packing, files=files)
+    return Checkpoint(model=shape, quantization=facts.quantization, packing=facts.packing, files=files, described=True)
 
 
 def _unknown_model(name: str) -> BadInput:

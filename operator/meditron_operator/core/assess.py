@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from meditron_operator.core.catalog.gpus import GPUS
-from meditron_operator.core.catalog.models import MODELS, find_model
+from meditron_operator.core.catalog.models import MODELS
 from meditron_operator.core.engines.base import Sized
 from meditron_operator.core.sizing import Demand, DoesNotFit, plan
 from meditron_operator.core.spec import INVALID, Spec, SpecError, parse
@@ -39,15 +39,17 @@ def assess(name: str, raw_spec: Mapping[str, Any], default_image: str | None) ->
 
 
 def _size(spec: Spec) -> Sized | SpecError:
-    model = find_model(spec.model.id)
+    model = spec.model.facts
     if model is None:
-        return SpecError(UNKNOWN_MODEL, f"spec.model.id: {spec.model.id!r} is not known; known: {', '.join(MODELS)}")
+        known = f"known: {', '.join(MODELS)}; describe any other in spec.model.shape"
+        return SpecError(UNKNOWN_MODEL, f"spec.model.id: {spec.model.id!r} is not known; {known}")
     gpu = GPUS.get(spec.gpu.type)
     if gpu is None:
         return SpecError(UNKNOWN_GPU, f"spec.gpu.type: {spec.gpu.type!r} is not known; known: {', '.join(GPUS)}")
     demand = Demand(
         model=model,
         quantization=spec.model.quantization,
+        packing=spec.model.packed,
         gpu=gpu,
         gpus=spec.gpu.count,
         context_tokens=spec.model.context_tokens,

@@ -22,7 +22,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from meditron_operator import names
-from meditron_operator.core.catalog.quantization import FACTS, Quantization
+from meditron_operator.core.catalog.models import ModelShape, find_model
+from meditron_operator.core.catalog.quantization import FACTS, Packing, Quantization
 from meditron_operator.core.engines.environment import RESERVED_ENVIRONMENT
 from meditron_operator.core.sizing import Dtype, KvCacheDtype
 
@@ -85,10 +86,53 @@ class Source(_Frozen):
         return self
 
 
+_Width = Annotated[int, Field(ge=1, le=2**24)]
+_Number = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class Shape(_Frozen):
+    """What the checkpoint's own config.json says."""
+
+    vocab_size: _Width
+    hidden_size: _Width
+    intermediate_size: _Width
+    num_hidden_layers: _Number
+    num_attention_heads: _Number
+    num_key_value_heads: _Number
+    head_dim: _Number
+    max_position_embeddings: int = Field(ge=2, le=2**31 - 1)
+    bias_params: int = Field(default=0, ge=0, le=2**40)
+    tied_embeddings: bool = False
+    stored_bytes_per_number: Literal[2, 4] = 2
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError("numKeyValueHeads must divide numAttentionHeads")
+        return self
+
+
+class ModelPacking(_Frozen):
+    """`quantization_config` of a gptq or awq checkpoint; group size -1 is one group a column."""
+
+    bits: int = Field(ge=1, le=16)
+    group_size: int = Field(ge=-1, le=65_536)
+    act_order: bool = False
+    symmetric: bool | None = None
+
+    @model_validator(mode="after")
+    def _is_a_group(self) -> Self:
+        if self.group_size == 0:
+            raise ValueError("groupSize must not be 0; -1 is one group a column")
+        return self
+
+
 class Model(_Frozen):
     id: str = Field(pattern=MODEL_ID, max_length=128)
     quantization: Quantization = Quantization.NONE
     dtype: Dtype | None = None
+    shape: Shape | None = None
+    packing: ModelPacking | None = None
     context_tokens: int = Field(default=2048, ge=64, le=131072)
     concurrency: int = Field(default=1, ge=1, le=1024)
     kv_cache_dtype: KvCacheDtype = KvCacheDtype.AUTO
@@ -99,6 +143,32 @@ class Model(_Frozen):
         if self.dtype is not None and not FACTS[self.quantization].dtype_allowed:
             raise ValueError(f"dtype can't be set with quantization {self.quantization}: TGI refuses to start")
         return self
+
+    @model_validator(mode="after")
+    def _packing_has_something_to_describe(self) -> Self:
+        if self.packing is not None and not FACTS[self.quantization].pre_quantized:
+            raise ValueError("packing is only for quantization gptq or awq, whose weights were packed before")
+        return self
+
+    @property
+    def facts(self) -> ModelShape | None:
+        """The shape that is given here, or that the catalog knows; None: neither."""
+        if self.shape is None:
+            return find_model(self.id)
+        return ModelShape(name=self.id, source="spec.model.shape", **self.shape.model_dump())
+
+    @property
+    def packed(self) -> Packing | None:
+        """The packing that is given here; None: the usual one, or nothing is packed."""
+        usual = FACTS[self.quantization].packing
+        if self.packing is None or usual is None:
+            return None
+        return Packing(
+            bits=self.packing.bits,
+            group_size=None if self.packing.group_size == -1 else self.packing.group_size,
+            act_order=self.packing.act_order,
+            symmetric=usual.symmetric if self.packing.symmetric is None else self.packing.symmetric,
+        )
 
 
 class Toleration(_Frozen):

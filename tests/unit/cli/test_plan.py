@@ -201,6 +201,33 @@ def test_quantize_config_of_autogptq_counts_where_config_says_nothing(tmp_path: 
     assert "asymmetric)" in meditron("plan", "--config", str(tmp_path), "--gpu", "L40S").out
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        config(vocab_size=32_017, tie_word_embeddings=True, mlp_bias=True, torch_dtype="float32"),
+        quantized(GPTQ, group_size=-1, desc_act=True, sym=False),
+        quantized(AWQ, group_size=64),
+    ],
+)
+def test_what_was_read_can_be_put_into_a_manifest(tmp_path: Path, text: str) -> None:
+    """The operator then answers the same: what it was sized for is what is deployed."""
+    (tmp_path / "config.json").write_text(text)
+    asked = ["plan", "--config", str(tmp_path), "--gpu", "H200-141GB", "--gpus", "2", "--explain"]
+    known = meditron(*asked, "-o", "json").json
+    manifest = yaml.safe_load((SAMPLES / "meditron-7b-1xl4.yaml").read_text())
+    manifest["spec"]["gpu"] = {"type": "H200-141GB", "count": 2}
+    del manifest["spec"]["model"]["contextTokens"]
+    manifest["spec"]["model"] |= {"id": "ward/own"} | known["manifest"]["spec"]["model"]
+    planned = meditron("plan", "-f", "-", "-o", "json", stdin=yaml.safe_dump(manifest)).json
+    assert planned["bytesPerGPU"] == known["bytesPerGPU"]
+    assert planned["safeTokens"] == known["safeTokens"]
+    assert "For the manifest\nspec:\n  model:\n" in meditron(*asked).out
+
+
+def test_a_model_of_the_catalog_needs_no_description() -> None:
+    assert "manifest" not in meditron(*words("-m meditron-7b --gpu L4 --explain -o json")).json
+
+
 def sparse(path: Path, size: int) -> None:
     """A file of that size without its bytes."""
     with path.open("wb") as file:

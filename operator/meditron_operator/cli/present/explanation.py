@@ -1,7 +1,9 @@
 """The sum of `--explain`: every term with its numbers and its source."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import yaml
 from rich.table import Table
 from rich.text import Text
 
@@ -34,6 +36,11 @@ def pod_text(memory_bytes: int, shm_bytes: int, storage_bytes: int, cpus: int, c
         f"  memory {gib(memory_bytes)} (of it /dev/shm {gib(shm_bytes)}), {cpus} CPUs, "
         f"ephemeral storage {gib(storage_bytes)}; weights on disk {checkpoint_bytes / 1e9:.2f} GB",
     )
+
+
+def manifest_text(manifest: dict[str, Any]) -> Text:
+    """What to put into a manifest, as YAML."""
+    return Text.assemble(("For the manifest\n", "bold"), yaml.safe_dump(manifest, sort_keys=False).rstrip())
 
 
 def _value(term: Term) -> str:
