@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import os
 import resource
 import socket
 from dataclasses import replace
@@ -153,7 +154,7 @@ class Router:
 
     def _panic(self, text: str, error: OSError) -> RouterError:
         where = "thread 'main' panicked at router/src/server.rs:1991:10:"
-        return RouterError(f"{where}\n{text}: {error.strerror} (os error {error.errno})")
+        return RouterError(f"{where}\n{text}: {os.strerror(error.errno or 0)} (os error {error.errno})")
 
     def _max_connections(self) -> int:
         """Some descriptors are needed for refusals and files."""
