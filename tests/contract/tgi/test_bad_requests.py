@@ -1,6 +1,7 @@
 """Requests of every invalid form: refused in TGI's words, and the double goes on."""
 
 import asyncio
+import gzip
 from typing import Any
 
 import pytest
@@ -159,6 +160,12 @@ async def test_no_route_dies_of_any_json(engine: Asking, path: str) -> None:
     assert {answer.status for answer in answers} <= {200, 422, 500}
     assert all(answer.text for answer in answers)
     assert (await engine.get("/health")).status == 200
+
+
+async def test_a_compressed_body_is_not_unpacked(engine: Asking) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    told = await engine.ask("POST", "/generate", data=bomb, headers=JSON | {"content-encoding": "gzip"})
+    assert told.status == 400
 
 
 async def test_beyond_the_payload_limit(engine: Asking) -> None:

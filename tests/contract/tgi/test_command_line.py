@@ -15,7 +15,7 @@ from tests.doubles.tgi.commandline import CommandLineError
 from tests.doubles.tgi.launch import Launch, LauncherError, plan
 from tests.doubles.tgi.modelfiles import ModelFiles
 from tests.doubles.tgi.shards import refusal
-from tests.doubles.tgi.warmup import RouterError, warm_up
+from tests.doubles.tgi.warmup import RouterError, check_before, warm_up
 
 USAGE = "\n\nUsage: text-generation-launcher [OPTIONS]\n\nFor more information, try '--help'.\n"
 HELP = "\n\nFor more information, try '--help'.\n"
@@ -229,6 +229,16 @@ async def test_limits_default_to_what_the_model_and_the_cache_allow(
         assert (info["max_input_tokens"], info["max_total_tokens"]) == (2047, 2048)
         assert "Default `max_batch_prefill_tokens` to 2048" in one.log
         assert "Maximum input tokens defaulted to 2047" in one.log
+
+
+def test_a_smaller_memory_fraction_leaves_a_smaller_cache(tmp_path: Path) -> None:
+    with double(tmp_path / "one", {"CUDA_MEMORY_FRACTION": "0.5"}) as one:
+        assert "Setting max batch total tokens to 32768" in one.log
+
+
+def test_an_empty_batch_is_refused() -> None:
+    with pytest.raises(RouterError, match="`max_batch_size` must be > 0"):
+        check_before(Arguments.of([], {"MAX_BATCH_SIZE": "0"}))
 
 
 async def test_one_shard_for_each_visible_device(tmp_path: Path) -> None:

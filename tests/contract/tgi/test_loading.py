@@ -47,7 +47,7 @@ def test_the_log_has_its_marks_in_order_and_form(tmp_path: Path) -> None:
         assert re.fullmatch(time_and_rest, ready)
 
 
-def test_it_says_that_it_waits(tmp_path: Path) -> None:
+def test_a_hang_while_it_loads(tmp_path: Path) -> None:
     with double(tmp_path / "one", {"DOUBLE_LOAD": "hang"}, wait=False) as one:
         one.wait_logged("Starting shard")
         assert not one.is_open()

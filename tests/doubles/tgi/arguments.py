@@ -39,6 +39,7 @@ class Arguments:
     port: int
     prometheus_port: int
     shard_uds_path: str
+    cuda_memory_fraction: float
     json_output: bool
     cors_allow_origin: tuple[str, ...]
     api_key: str | None

@@ -38,7 +38,7 @@ class Voice:
     """What an answer depends on. Two equal voices say the same."""
 
     prompt: str
-    sampling: str = ""  # parameters and seed; empty for greedy decoding
+    sampling: str = ""  # parameters, and the seed unless decoding is greedy
     adapter: str | None = None
     decode_adapter: str | None = None  # differs where CUDA graphs drop the adapter after the first token
     fixed: tuple[str, ...] | None = None  # an answer that a grammar fixes

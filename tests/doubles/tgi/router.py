@@ -5,6 +5,8 @@ import ipaddress
 import os
 import resource
 import socket
+import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -15,9 +17,10 @@ from tests.doubles.tgi.launch import Launch
 from tests.doubles.tgi.logs import CLIENT, MAIN, SERVER, V3
 from tests.doubles.tgi.modelfiles import ModelFiles
 from tests.doubles.tgi.server import Server, application
-from tests.doubles.tgi.warmup import RouterError, Warm, out_of_memory, warm_up
+from tests.doubles.tgi.warmup import RouterError, Warm, check_before, out_of_memory, warm_up
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - TGI's own default
+BUG: Final = 70  # EX_SOFTWARE
 _NEVER_MORE_THAN_HALF: Final = 2
 
 
@@ -44,6 +47,7 @@ class Router:
         app = application(self._running.service, self._arguments.api_key, self._arguments.cors_allow_origin)
         self._server = Server(app, self._max_connections())
         self._loop_task = asyncio.create_task(self._running.engine.run())
+        self._loop_task.add_done_callback(_show_bug)
         self._log.router("INFO", replace(SERVER, line=2298), "Connected")
         try:
             await self._server.start(host, self._arguments.port)
@@ -90,11 +94,13 @@ class Router:
         }
 
     async def _warm_up(self) -> Warm:
+        check_before(self._arguments)
         self._log.router("INFO", V3, "Warming up model")
         await asyncio.sleep(self._world.setup.warmup_seconds)
         if self._world.faults.now.load == "oom":
             raise out_of_memory(self._launch)
-        warm = warm_up(self._arguments, self._launch, self._files, self._world.setup.kv_tokens)
+        room = int(self._world.setup.kv_tokens * self._arguments.cuda_memory_fraction)
+        warm = warm_up(self._arguments, self._launch, self._files, room)
         blocks, size = warm.kv_tokens // self._launch.block_size, self._launch.block_size
         self._log.launcher("INFO", f"KV-cache blocks: {blocks}, size: {size}")
         graphs = list(reversed(self._launch.cuda_graphs))
@@ -160,6 +166,14 @@ class Router:
         """Some descriptors are needed for refusals and files."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return min(self._world.setup.max_connections, max(1, soft // _NEVER_MORE_THAN_HALF))
+
+
+def _show_bug(loop_task: "asyncio.Task[None]") -> None:
+    """The engine's loop never ends by itself: without it every test would only see time run out."""
+    if not loop_task.cancelled():
+        traceback.print_exception(loop_task.exception())
+        sys.stderr.flush()
+        os._exit(BUG)
 
 
 def _some(value: int | None) -> str:

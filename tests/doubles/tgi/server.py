@@ -17,7 +17,7 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 _LINGERING_REFUSALS: Final = 256
 _LINGER_SECONDS: Final = 1.0
 _UPLOAD_LINGER_SECONDS: Final = 2.0
-_DRAIN_POLL_SECONDS: Final = 0.05
+_FLUSH_SECONDS: Final = 1.0
 _REFUSAL: Final = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _CORS: Final = {
     "access-control-allow-origin": "*",
@@ -30,7 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def application(service: Service, api_key: str | None, origins: Sequence[str]) -> web.Application:
     """Without `origins` any origin may ask."""
-    app = web.Application(middlewares=[_outermost], client_max_size=service.payload_limit)
+    app = web.Application(middlewares=[_outermost], client_max_size=service.payload_limit + 1)
     app.on_response_prepare.append(_with_headers(origins))
     openai = OpenAIRoutes(service)
     generate, info = GenerateRoutes(service, openai), InfoRoutes(service)
@@ -117,6 +117,10 @@ class Server:
     """Listens, counts, and drains."""
 
     def __init__(self, app: web.Application, max_connections: int) -> None:
+        app.middlewares.insert(0, self._count)
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -124,8 +128,9 @@ class Server:
             handler_cancellation=True,  # a client that went away frees its permit at once
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
+            auto_decompress=False,  # axum doesn't either; and no bomb is unpacked
             lingering_time=_UPLOAD_LINGER_SECONDS,
-            shutdown_timeout=0,
+            shutdown_timeout=_FLUSH_SECONDS,
         )
         self._max_connections = max_connections
         self._listener: asyncio.Server | None = None
@@ -152,17 +157,30 @@ class Server:
         """Refuse new connections, end idle ones, let the others finish. False: the limit ended some."""
         if self._listener is not None:
             self._listener.close()
+        self._http.pre_shutdown()
         try:
             async with asyncio.timeout(limit_seconds):
-                while self._http.connections:
-                    self._http.pre_shutdown()  # again: one may have become idle
-                    await asyncio.sleep(_DRAIN_POLL_SECONDS)
+                await self._idle.wait()
         except TimeoutError:
+            for connection in self._http.connections:
+                connection.force_close()
             return False
         return True
 
     async def close(self) -> None:
+        """What is answered already gets a moment to be written."""
         await self._runner.cleanup()
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self._in_flight += 1
+        self._idle.clear()
+        try:
+            return await handler(request)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
 
     def _protocol(self) -> asyncio.Protocol:
         if self.connections < self._max_connections:

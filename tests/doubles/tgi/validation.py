@@ -145,7 +145,9 @@ def _fixed(wanted: Wanted, limits: Limits) -> tuple[str, ...] | None:
 
 def _voice(wanted: Wanted, limits: Limits, seed: int | None, fixed: tuple[str, ...] | None) -> Voice:
     """An adapter that was not loaded is the base model, and nobody is told (S models/flash_causal_lm.py)."""
-    sampling = "" if seed is None else f"{seed} {wanted.temperature} {wanted.top_k} {wanted.top_p} {wanted.typical_p}"
+    sampling = f"{wanted.repetition_penalty} {wanted.frequency_penalty}"
+    if seed is not None:
+        sampling += f" {seed} {wanted.temperature} {wanted.top_k} {wanted.top_p} {wanted.typical_p}"
     adapter = wanted.adapter_id if wanted.adapter_id in limits.adapters else None
     return Voice(
         prompt=f"{wanted.truncate}\n{wanted.inputs}",

@@ -35,6 +35,12 @@ def out_of_memory(launch: Launch) -> RouterError:
     return RouterError(f"Backend(Warmup(Generation({rust_string(text)})))", f"Server error: {text}")
 
 
+def check_before(arguments: Arguments) -> None:
+    """What the router looks at before it asks the shards; raises RouterError."""
+    if arguments.max_batch_size == 0:
+        raise _argument_error("`max_batch_size` must be > 0")
+
+
 def warm_up(arguments: Arguments, launch: Launch, files: ModelFiles, kv_tokens: int) -> Warm:
     """Raises RouterError."""
     total = launch.max_total_tokens
