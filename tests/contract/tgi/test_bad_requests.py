@@ -73,9 +73,15 @@ async def test_validation_of_a_stream_is_an_event(engine: Asking, parameters: di
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        (b"", 400, SYNTAX + "EOF while parsing a value at line 1 column 1"),
-        (b"{", 400, SYNTAX),
-        (b"nothing", 400, SYNTAX + "expected value at line 1 column 1"),
+        (b"", 400, SYNTAX + "EOF while parsing a value at line 1 column 0"),
+        (b"{", 400, SYNTAX + "EOF while parsing an object at line 1 column 1"),
+        (b"[1,", 400, SYNTAX + "EOF while parsing a value at line 1 column 3"),
+        (b'{"inputs": "a', 400, SYNTAX + "EOF while parsing a string at line 1 column 13"),
+        (b'{"inputs" "a"}', 400, SYNTAX + "expected `:` at line 1 column 11"),
+        (b'{"inputs": "a" "b"}', 400, SYNTAX + "expected `,` or `}` at line 1 column 16"),
+        (b'{\n"inputs": "a",}', 400, SYNTAX + "trailing comma at line 2 column 15"),
+        (b"{inputs}", 400, SYNTAX + "key must be a string at line 1 column 2"),
+        (b"oops", 400, SYNTAX + "expected value at line 1 column 1"),
         (b"{}x", 400, SYNTAX + "trailing characters at line 1 column 3"),
         (b"\xff\xfe", 400, SYNTAX),
         (b'{"inputs": NaN}', 400, SYNTAX),
@@ -90,8 +96,9 @@ async def test_validation_of_a_stream_is_an_event(engine: Asking, parameters: di
         (
             b"[]",
             422,
-            DATA + "invalid type: sequence, expected struct GenerateRequest",
+            DATA + "invalid length 0, expected struct GenerateRequest with 2 elements",
         ),
+        (b"5", 422, DATA + "invalid type: integer `5`, expected struct GenerateRequest"),
         (
             b'{"inputs": 5}',
             422,

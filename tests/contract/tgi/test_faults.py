@@ -164,8 +164,38 @@ def test_a_crash_by_the_environment(tmp_path: Path) -> None:
         assert one.wait_end() == 4
 
 
+async def test_memory_is_really_used(engine: Asking, shared: Double) -> None:
+    def resident_mib() -> int:
+        text = Path(f"/proc/{shared.running.pid}/status").read_text(encoding="ascii")
+        return int(text.split("VmRSS:")[1].split()[0]) // 1024
+
+    before = resident_mib()
+    await engine.faults(memory_mib=64)
+    await engine.get("/health")
+    assert resident_mib() >= before + 60
+    await engine.faults(memory_mib=0)
+    await engine.get("/health")
+    assert resident_mib() < before + 60
+
+
+async def test_a_crash_can_be_taken_back(engine: Asking, shared: Double) -> None:
+    await engine.faults(crash="exit:3", crash_after_seconds=0.2)
+    await engine.reset_faults()
+    await asyncio.sleep(0.3)  # longer than it would have taken
+    assert shared.running.poll() is None
+
+
 async def test_control_refuses_what_is_no_fault(engine: Asking, shared: Double) -> None:
-    wrong: list[Any] = [{"hnag": True}, {"hang": 1}, {"forward_failures": "2"}, {"crash": "now"}, {"load": "x"}, [], 3]
+    wrong: list[Any] = [
+        {"hnag": True},
+        {"hang": 1},
+        {"forward_failures": "2"},
+        {"crash": "now"},
+        {"load": "x"},
+        {"memory_mib": 9999},
+        [],
+        3,
+    ]
     for body in wrong:
         async with engine.http.post(f"{shared.control}/faults", json=body) as answer:
             assert answer.status == 400

@@ -1,13 +1,15 @@
 """JSON bodies as axum and serde refuse them: with their status codes and words.
 
-The place at the end of a message (`at line 1 column 9`) is that of the end of the body: serde's own place, for
-a field that is missing at the top. For a wrong type serde names an earlier one.
+The place at the end of a message about data (`at line 1 column 9`) is that of the end of the body: serde's own
+place, for a field that is missing at the top. For a wrong type serde names an earlier one.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
+
+from tests.doubles.tgi.jsonsyntax import syntax_words
 
 _SYNTAX: Final = "Failed to parse the request body as JSON"
 _DATA: Final = "Failed to deserialize the JSON body into the target type"
@@ -79,7 +81,7 @@ def load(body: bytes, content_type: str) -> Any:
         text = body.decode()
         value = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise BodyError(400, f"{_SYNTAX}: {_words(error)} at line {error.lineno} column {error.colno}") from None
+        raise BodyError(400, f"{_SYNTAX}: {syntax_words(error)}") from None
     except RecursionError:
         raise BodyError(400, f"{_SYNTAX}: recursion limit exceeded at line 1 column {_DEEPEST + 1}") from None
     except ValueError:  # no UTF-8, NaN, or a number of thousands of digits
@@ -91,12 +93,6 @@ def load(body: bytes, content_type: str) -> Any:
 
 def _no_constant(_name: str) -> NoReturn:
     raise ValueError
-
-
-def _words(error: json.JSONDecodeError) -> str:
-    if not error.doc[error.pos :].strip():
-        return "EOF while parsing a value"
-    return "trailing characters" if error.msg == "Extra data" else "expected value"
 
 
 def _has_lone_surrogate(value: Any) -> bool:
@@ -217,6 +213,8 @@ class Shape:
     fields: Mapping[str, Field] = field(default_factory=dict)
 
     def __call__(self, value: Any) -> dict[str, Any]:
+        if isinstance(value, list):
+            return self._of_list(value)
         if not isinstance(value, dict):
             _not(value, f"struct {self.name}")
         result = {}
@@ -232,3 +230,11 @@ class Shape:
             except MismatchError as wrong:
                 raise wrong.under(name) from None
         return result
+
+    def _of_list(self, values: list[Any]) -> dict[str, Any]:
+        """serde takes a struct's fields from an array too, in their order."""
+        given = dict(zip(self.fields, values, strict=False))
+        if any(wanted.default is _REQUIRED and name not in given for name, wanted in self.fields.items()):
+            wanted_length = f"struct {self.name} with {len(self.fields)} elements"
+            raise MismatchError(f"invalid length {len(values)}, expected {wanted_length}")
+        return self(given)

@@ -18,6 +18,7 @@ from tests.doubles.tgi.shards import refusal
 from tests.doubles.tgi.warmup import RouterError
 
 FAILED: Final = 1
+MIB: Final = 2**20
 _WAITING_SECONDS: Final = 10.0
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _NO_WEIGHTS: Final = "FileNotFoundError: No local weights found in {model} with extension .bin"
@@ -38,6 +39,7 @@ class Launcher:
         self._arguments = arguments
         self._log = world.log
         self._stop = asyncio.Event()
+        self._ballast = b""
         self._router: router.Router | None = None
 
     async def run(self) -> int:
@@ -47,6 +49,7 @@ class Launcher:
             loop.add_signal_handler(number, self._on_signal)
         if setup.control_port:
             await control.serve(setup.control_host, setup.control_port, self._world.faults, self._state)
+        ballast = asyncio.create_task(self._hold_memory())
         try:
             await self._main()
         except LauncherError as error:
@@ -54,6 +57,8 @@ class Launcher:
             return FAILED
         except StoppedError:
             pass
+        finally:
+            ballast.cancel()
         return 0
 
     async def _main(self) -> None:
@@ -147,13 +152,24 @@ class Launcher:
     async def _crash(self, shards: Shards) -> None:
         """Waits for the fault; returns when a shard is to be gone, and not at all for the others."""
         faults = self._world.faults
-        await faults.until(lambda now: bool(now.crash))
-        await asyncio.sleep(faults.now.crash_after_seconds)
+        while True:
+            await faults.until(lambda now: bool(now.crash))
+            await asyncio.sleep(faults.now.crash_after_seconds)
+            if faults.now.crash:  # else it was taken back in time
+                break
         crash = Crash.of(faults.now.crash)
         if crash.kind in {"exit", "signal"}:
             end_at_once(crash)
         faults.change({"forward_failures": -1, "failure_text": "transport error"})
         shards.say_crashed(killed=crash.kind == "oom")
+
+    async def _hold_memory(self) -> None:
+        """Really used, page by page, so that a memory limit of the container is felt."""
+        faults = self._world.faults
+        while True:
+            await faults.until(lambda now: now.memory_mib * MIB != len(self._ballast))
+            self._ballast = b""  # before the new one, not beside it
+            self._ballast = b"\1" * (faults.now.memory_mib * MIB)
 
     async def _drain(self, running: router.Router, shards: Shards) -> None:
         log = self._log

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, Self, TypeVar
 
 PREFIX: Final = "DOUBLE_"
+MOST_MEMORY_MIB: Final = 4096  # a mistake must not take the machine down
 LOAD_FAULTS: Final = ("", "download", "shard", "oom", "hang")
 
 
@@ -47,6 +48,7 @@ class Faults:
     incomplete_after_tokens: int = 0  # an answer ends without its last message after so many tokens
     cut_after_tokens: int = 0  # a stream's connection is cut after so many events
     stall_after_tokens: int = 0  # a stream goes silent after so many events
+    memory_mib: int = 0  # so much memory is used in addition; beyond the container's limit the kernel kills it
     crash: str = ""  # shard, oom (a shard is killed), exit:N, signal:N
     crash_after_seconds: float = 0.0  # counted from readiness, or from when it was set
     ignore_sigterm: bool = False
@@ -97,6 +99,8 @@ def _typed(example: object, name: str, text: str) -> object:
 def _check(faults: Faults) -> None:
     if faults.load not in LOAD_FAULTS:
         raise SettingError(f"load must be one of {LOAD_FAULTS}, not {faults.load!r}")
+    if not 0 <= faults.memory_mib <= MOST_MEMORY_MIB:
+        raise SettingError(f"memory_mib must be 0 to {MOST_MEMORY_MIB}, not {faults.memory_mib}")
     if faults.crash:
         Crash.of(faults.crash)
 

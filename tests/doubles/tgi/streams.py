@@ -23,6 +23,7 @@ async def respond(
             async for group in events:
                 if not await stream.send(group):
                     return response
+        quiet.cancel()
         await response.write_eof()
     finally:
         quiet.cancel()
@@ -56,11 +57,12 @@ class _Stream:
 
     async def keep_alive(self) -> None:
         """A comment whenever nothing was sent for the whole interval."""
-        while True:
-            before = self._wrote
-            await asyncio.sleep(self._service.keepalive_seconds)
-            if before == self._wrote:
-                await self._write(KEEP_ALIVE, 0)
+        with contextlib.suppress(ConnectionError):  # told to the handler too, which then ends
+            while True:
+                before = self._wrote
+                await asyncio.sleep(self._service.keepalive_seconds)
+                if before == self._wrote:
+                    await self._write(KEEP_ALIVE, 0)
 
     async def _write(self, data: bytes, events: int) -> None:
         self._wrote += 1
