@@ -86,7 +86,20 @@ def launch_of(env: dict[str, str], config: dict[str, Any]) -> Launch:
             [],
             INVALID.format("two", "cuda-graphs", "CUDA_GRAPHS", "invalid digit found in string"),
         ),
-        ({}, ["--modle-id", "x"], "error: unexpected argument '--modle-id' found" + USAGE),
+        (
+            {"DISABLE_CUSTOM_KERNELS": "True"},
+            [],
+            (
+                "error: invalid value 'True' for '--disable-custom-kernels'\n  [possible values: true, false]\n\n"
+                "  tip: a similar value exists: 'true'" + HELP
+            ),
+        ),
+        ({}, ["--zzz", "x"], "error: unexpected argument '--zzz' found" + USAGE),
+        (
+            {},
+            ["--modle-id", "x"],
+            "error: unexpected argument '--modle-id' found\n\n  tip: a similar argument exists: '--model-id'" + USAGE,
+        ),
         ({}, ["--model-id", "my", "model"], "error: unexpected argument 'model' found" + USAGE),
         ({}, ["--port"], "error: a value is required for '--port <PORT>' but none was supplied" + HELP),
         (

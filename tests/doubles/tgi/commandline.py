@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tests.doubles.tgi.flags import FLAGS, USIZE_MAX, Flag, Kind
+from tests.doubles.tgi.similar import closest
 
 Value = bool | int | float | str | tuple[int, ...] | tuple[str, ...] | None
 
@@ -69,7 +70,11 @@ def _find(word: str) -> tuple[Flag, str | None]:
             return flag, value if equals else None
         if flag.short and word.startswith(f"-{flag.short}") and not word.startswith("--"):
             return flag, word[2:].removeprefix("=") or None
-    raise _with_usage(f"unexpected argument '{name if word.startswith('--') else word}' found")
+    if not word.startswith("--"):
+        raise _with_usage(f"unexpected argument '{word}' found")
+    near = closest(name, [f"--{flag.name}" for flag in FLAGS])
+    tip = "" if near is None else f"\n\n  tip: a similar argument exists: '{near}'"
+    raise _with_usage(f"unexpected argument '{name}' found{tip}")
 
 
 def _value(flag: Flag, texts: Sequence[str] | None) -> Value:
@@ -102,7 +107,9 @@ def _one(flag: Flag, text: str) -> Value:
 
 def _choice(flag: Flag, text: str, choices: Sequence[str]) -> str:
     if text not in choices:
-        raise _error(f"invalid value '{text}' for '{flag.shown}'\n  [possible values: {', '.join(choices)}]")
+        near = closest(text, choices)
+        tip = "" if near is None else f"\n\n  tip: a similar value exists: '{near}'"
+        raise _error(f"invalid value '{text}' for '{flag.shown}'\n  [possible values: {', '.join(choices)}]{tip}")
     return text
 
 
