@@ -61,7 +61,9 @@ def test_out_of_memory_in_the_warm_up(tmp_path: Path) -> None:
     with double(tmp_path / "one", env, wait=False) as one:
         assert one.wait_end() == 1
         text = "Not enough memory to handle 4096 prefill tokens. You need to decrease `--max-batch-prefill-tokens`"
-        assert f"Server error: {text}" in one.log
+        limits = "max_input_length=Some(1) max_prefill_tokens=4096 max_total_tokens=Some(2) max_batch_size=None"
+        where = "warmup: text_generation_router_v3::client: backends/v3/src/client/mod.rs:45"
+        assert f"ERROR warmup{{{limits}}}:{where}: Server error: {text}" in one.log
         assert f'Error: Backend(Warmup(Generation("{text}")))' in one.log
         assert "ERROR text_generation_launcher: Webserver Crashed" in one.log
         assert one.errors == "Error: WebserverFailed\n"

@@ -151,7 +151,7 @@ class Infer:
         self.metrics.observe("tgi_request_inference_duration", timings.inference)
         self.metrics.observe("tgi_request_mean_time_per_token_duration", timings.per_token)
         self.metrics.observe("tgi_request_generated_tokens", timings.tokens)
-        self.log.router("INFO", SERVER, "Success", {"generate": _told(timings)})
+        self.log.router("INFO", SERVER, "Success", [f"generate{{{_told(timings)}}}"])
 
     async def _best_of(self, wanted: Wanted, best_of: int) -> Answer:
         check_best_of(best_of, self.limits)

@@ -1,7 +1,7 @@
 """Log lines as Rust's `tracing` writes them: the launcher's compact form and the router's, or JSON."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TextIO
@@ -49,17 +49,16 @@ class Log:
             where = f"{span}: {LAUNCHER}" if span else LAUNCHER
             self._text(level, f"{where}: {message}" + ("" if rank is None else f" rank={rank}"))
 
-    def router(self, level: str, place: Place, message: str, spans: Mapping[str, str] | None = None) -> None:
-        """A line of the router. `spans` maps the name of each open span to its fields as text."""
+    def router(self, level: str, place: Place, message: str, spans: Sequence[str] = ()) -> None:
+        """A line of the router. `spans` are the open ones, each with its fields in braces, if it has any."""
         if not self._shown(level):
             return
         if self.as_json:
             about = {"message": message, "target": place.target, "filename": place.file, "line_number": place.line}
-            self._json(level, about | ({"spans": dict(spans)} if spans else {}))
+            self._json(level, about | ({"spans": list(spans)} if spans else {}))
         else:
-            opened = "".join(f"{name}{{{text}}}:" if text else f"{name}:" for name, text in (spans or {}).items())
-            prefix = f"{opened} " if opened else ""
-            self._text(level, f"{prefix}{place.target}: {place.file}:{place.line}: {message}")
+            opened = "".join(f"{span}:" for span in spans)
+            self._text(level, f"{opened}{' ' * bool(opened)}{place.target}: {place.file}:{place.line}: {message}")
 
     def raw(self, text: str) -> None:
         """What a process writes past its log, and the launcher passes on."""

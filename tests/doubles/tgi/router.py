@@ -17,7 +17,7 @@ from tests.doubles.tgi.launch import Launch
 from tests.doubles.tgi.logs import CLIENT, MAIN, SERVER, V3
 from tests.doubles.tgi.modelfiles import ModelFiles
 from tests.doubles.tgi.server import Server, application
-from tests.doubles.tgi.warmup import RouterError, Warm, check_before, out_of_memory, warm_up
+from tests.doubles.tgi.warmup import PanicError, RouterError, Warm, check_before, out_of_memory, warm_up
 
 ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - TGI's own default
 BUG: Final = 70  # EX_SOFTWARE
@@ -57,15 +57,14 @@ class Router:
     def say_failed(self, error: RouterError) -> None:
         if error.served:
             launch = self._launch
-            spans = {
-                "warmup": f"max_input_length={_some(launch.max_input_tokens)}"
-                f" max_prefill_tokens={launch.max_batch_prefill_tokens}"
-                f" max_total_tokens={_some(launch.max_total_tokens)}"
-                f" max_batch_size={_some(self._arguments.max_batch_size)}",
-                "warmup ": "",
-            }
-            self._log.router("ERROR", CLIENT, error.served, spans)
-        self._world.log.raw(f"Error: {error}" if not str(error).startswith("thread") else str(error))
+            limits = (
+                f"max_input_length={_some(launch.max_input_tokens)} "
+                f"max_prefill_tokens={launch.max_batch_prefill_tokens} "
+                f"max_total_tokens={_some(launch.max_total_tokens)} "
+                f"max_batch_size={_some(self._arguments.max_batch_size)}"
+            )
+            self._log.router("ERROR", CLIENT, error.served, [f"warmup{{{limits}}}", "warmup"])
+        self._log.raw(error.printed)
 
     async def drain(self, limit_seconds: float) -> bool:
         if self._server is None:
@@ -158,9 +157,9 @@ class Router:
             except OSError as error:
                 raise self._panic("failed to build prometheus recorder", error) from None
 
-    def _panic(self, text: str, error: OSError) -> RouterError:
+    def _panic(self, text: str, error: OSError) -> PanicError:
         where = "thread 'main' panicked at router/src/server.rs:1991:10:"
-        return RouterError(f"{where}\n{text}: {os.strerror(error.errno or 0)} (os error {error.errno})")
+        return PanicError(f"{where}\n{text}: {os.strerror(error.errno or 0)} (os error {error.errno})")
 
     def _max_connections(self) -> int:
         """Some descriptors are needed for refusals and files."""

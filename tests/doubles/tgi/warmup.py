@@ -14,6 +14,18 @@ class RouterError(Exception):
         super().__init__(text)
         self.served = served
 
+    @property
+    def printed(self) -> str:
+        return f"Error: {self}"
+
+
+class PanicError(RouterError):
+    """An `unwrap` or `expect` that failed: Rust prints it as it is."""
+
+    @property
+    def printed(self) -> str:
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warm:
