@@ -1,0 +1,80 @@
+"""What a node sees of the machine's files and settings: its own where it would otherwise change the machine's."""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from tests.testbed.node import kernel
+
+HIDDEN = (Path("/run"), Path("/var/lib"), Path("/var/log"))
+"""Where node programs write to fixed places. The node has empty ones of its own."""
+
+KUBELET_ROOT = Path("/var/lib/kubelet")
+CONTAINERD_ROOT = Path("/var/lib/containerd")
+RUN = Path("/run/meditron-testbed")
+CGROUPS = Path("/sys/fs/cgroup")
+BPF = Path("/sys/fs/bpf")
+
+_SYSCTLS = Path("/proc/sys")
+_PER_NETWORK = frozenset({"net", "user"})
+"""Settings that belong to the namespace already, or that nothing here writes."""
+
+
+def make_mounts(folder: Path) -> None:
+    """In a new mount, network and process namespace: the node's own /proc, /sys and state folders.
+
+    What kubelet and containerd keep is large and lies on disk in `folder`, but they see it under short names:
+    the sockets among it could not have long ones.
+    """
+    kernel.mount("none", "/", flags=kernel.RECURSIVE | kernel.PRIVATE)
+    kept = {}
+    for place in (KUBELET_ROOT, CONTAINERD_ROOT):
+        source = folder / place.name
+        source.mkdir(exist_ok=True)
+        kept[place] = os.open(source, os.O_PATH)
+    kernel.mount("proc", "/proc", "proc")
+    _mount_sys(folder)
+    for hidden in HIDDEN:
+        kernel.mount("tmpfs", str(hidden), "tmpfs")
+    RUN.mkdir()
+    for place, source_descriptor in kept.items():
+        place.mkdir()
+        kernel.mount(f"/proc/self/fd/{source_descriptor}", str(place), flags=kernel.BIND)
+        os.close(source_descriptor)
+    kernel.mount("none", "/", flags=kernel.RECURSIVE | kernel.SHARED)  # volumes must reach the containers
+
+
+def _mount_sys(folder: Path) -> None:
+    """A /sys that shows this network namespace, with the machine's cgroups in it and an own BPF file system."""
+    aside = folder / "cgroups"
+    aside.mkdir(exist_ok=True)
+    kernel.mount(str(CGROUPS), str(aside), flags=kernel.BIND | kernel.RECURSIVE)
+    kernel.mount("sysfs", "/sys", "sysfs")
+    kernel.mount(str(aside), str(CGROUPS), flags=kernel.MOVE)
+    if BPF.is_dir():
+        kernel.mount("bpf", str(BPF), "bpf")
+
+
+def shield_sysctls() -> None:
+    """Put private copies over all settings that are the whole machine's.
+
+    Kubelet sets how the kernel panics and Cilium forbids BPF to users, which only a reboot takes back.
+    """
+    copies = RUN / "sysctls"
+    for folder in sorted(_SYSCTLS.iterdir()):
+        if folder.name in _PER_NETWORK or not folder.is_dir():
+            continue
+        _copy_values(folder, copies / folder.name)
+        kernel.mount(str(copies / folder.name), str(folder), flags=kernel.BIND)
+
+
+def _copy_values(source: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    for entry in source.iterdir():
+        if entry.is_dir():
+            _copy_values(entry, target / entry.name)
+            continue
+        (target / entry.name).touch()
+        with contextlib.suppress(OSError):  # some can only be written
+            shutil.copyfile(entry, target / entry.name)
