@@ -138,6 +138,7 @@ def _build_into_place(recipe: Buildable, progress: Progress) -> None:
     result = scratch / "result"
     result.mkdir(parents=True)
     started = time.monotonic()
+    _report(recipe, 0, progress)
     try:
         for command in recipe.steps(scratch, result):
             _run(command, recipe, scratch / "build.log", started, progress)
@@ -154,9 +155,8 @@ def _run(command: Command, recipe: Buildable, log: Path, started: float, progres
         subprocess.Popen(command.argv, cwd=command.cwd, env=env, stdout=output, stderr=output) as process,
     ):
         try:
-            while process.poll() is None:
+            while not _ends_within(_REPORT_SECONDS, process):
                 _report(recipe, time.monotonic() - started, progress)
-                _wait(process, _REPORT_SECONDS)
         except BaseException:
             process.kill()
             raise
@@ -172,11 +172,12 @@ def _report(recipe: Buildable, seconds: float, progress: Progress) -> None:
     )
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+def _ends_within(seconds: float, process: subprocess.Popen[bytes]) -> bool:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
-        return
+        return False
+    return True
 
 
 def _linker_flags() -> str:

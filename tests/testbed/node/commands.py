@@ -10,7 +10,7 @@ from tests.testbed.commands import Program
 from tests.testbed.layout import LOOPBACK, NODE_ADDRESS, Ports
 from tests.testbed.node import cgroups
 from tests.testbed.node.machine import KUBELET_ROOT
-from tests.testbed.node.network import NODE_DEVICE, POD_RANGE
+from tests.testbed.node.network import POD_RANGE
 from tests.testbed.node.options import NodeLayout, NodeOptions
 from tests.testbed.nodes import gpu_labels
 
@@ -46,7 +46,7 @@ def beside_node(programs: Mapping[str, Program], layout: NodeLayout, cgroup: str
         "kwok": ("--manage-all-nodes=false", "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake"),
     }
     return {
-        name: _enter("network", dataclasses.replace(each, argv=(*each.argv, *more.get(name, ()))), layout, cgroup)
+        name: enter("network", dataclasses.replace(each, argv=(*each.argv, *more.get(name, ()))), layout, cgroup)
         for name, each in programs.items()
     }
 
@@ -65,7 +65,7 @@ def _apiserver(layout: NodeLayout) -> tuple[str, ...]:
 
 def containerd(layout: NodeLayout, cgroup: str, program: Path) -> Program:
     argv = (str(program), "--config", str(layout.containerd))
-    return _enter("node", Program(CONTAINERD, argv, env=_env(layout, program.parent)), layout, cgroup)
+    return enter("node", Program(CONTAINERD, argv, env=environment(layout, program.parent)), layout, cgroup)
 
 
 def kubelet(layout: NodeLayout, cgroup: str, ports: Ports, options: NodeOptions, program: Path) -> Program:
@@ -81,70 +81,17 @@ def kubelet(layout: NodeLayout, cgroup: str, ports: Ports, options: NodeOptions,
         "--node-labels=" + ",".join(f"{name}={value}" for name, value in labels.items()),
     )
     health = f"http://{LOOPBACK}:{ports.kubelet}/healthz"
-    return _enter("node", Program(KUBELET, argv, health, _env(layout)), layout, cgroup)
+    return enter("node", Program(KUBELET, argv, health, environment(layout)), layout, cgroup)
 
 
 def proxy(layout: NodeLayout, cgroup: str, ports: Ports, program: Path, nft: Path) -> Program:
     argv = (str(program), f"--config={layout.proxy}")
     health = f"http://{LOOPBACK}:{ports.proxy}/livez"
-    return _enter("node", Program(PROXY, argv, health, _env(layout, nft.parent)), layout, cgroup)
+    return enter("node", Program(PROXY, argv, health, environment(layout, nft.parent)), layout, cgroup)
 
 
-def agent(layout: NodeLayout, cgroup: str, ports: Ports, options: NodeOptions, program: Path, clang: Path) -> Program:
-    """Cilium's, with its options in a folder as from its ConfigMap."""
-    argv = (str(program), f"--config-dir={layout.agent / 'options'}")
-    health = f"http://{LOOPBACK}:{ports.agent}/healthz"
-    env = _env(layout, clang.parent) | {"K8S_NODE_NAME": options.name, "HOME": str(layout.agent)}
-    return _enter("node", Program(AGENT, argv, health, env), layout, cgroup)
-
-
-def agent_options(layout: NodeLayout, cgroup: str, ports: Ports, kubeconfig: Path, sources: Path) -> dict[str, str]:
-    """Cilium alone with network policies: kube-proxy does the Services, routes are the kernel's own."""
-    unified = cgroups.tracking_folder(cgroup).parent
-    off = (
-        "auto-direct-node-routes",
-        "bpf-lb-sock",
-        "cni-exclusive",
-        "enable-cilium-clusterwide-network-policy",
-        "enable-cilium-network-policy",
-        "enable-endpoint-health-checking",
-        "enable-envoy-config",
-        "enable-health-check-nodeport",
-        "enable-health-checking",
-        "enable-hubble",
-        "enable-ipv4-masquerade",
-        "enable-ipv6",
-        "enable-ipv6-masquerade",
-        "enable-l7-proxy",
-        "kube-proxy-replacement",
-        "preallocate-bpf-maps",
-    )
-    return dict.fromkeys(off, "false") | {
-        "agent-health-port": str(ports.agent),
-        "bpf-policy-map-max": "4096",
-        "cgroup-root": str(unified),  # what is attached to a cgroup goes with it
-        "cluster-id": "0",
-        "cluster-name": "default",
-        "devices": NODE_DEVICE,
-        "direct-routing-device": NODE_DEVICE,
-        "enable-ipv4": "true",
-        "enable-k8s-networkpolicy": "true",
-        "enable-policy": "default",
-        "identity-allocation-mode": "crd",
-        # The defaults let a pod keep its old rights for up to 35 s after a change of its labels.
-        "identity-change-grace-period": "100ms",
-        "identity-max-jitter": "0s",
-        "ipam": "kubernetes",
-        "ipv4-native-routing-cidr": POD_RANGE,
-        "k8s-kubeconfig-path": str(kubeconfig),
-        "k8s-require-ipv4-pod-cidr": "true",
-        "lib-dir": str(sources),
-        "routing-mode": "native",
-        "tofqdns-proxy-port": "0",
-    }
-
-
-def _enter(how: str, program: Program, layout: NodeLayout, cgroup: str) -> Program:
+def enter(how: str, program: Program, layout: NodeLayout, cgroup: str) -> Program:
+    """The program in the node's `network`, or as a program of the `node`."""
     tracked = str(cgroups.tracking_folder(cgroup))
     argv = _module("enter", how, layout.first_process(), tracked, *program.argv)
     return dataclasses.replace(program, argv=argv)
@@ -152,13 +99,14 @@ def _enter(how: str, program: Program, layout: NodeLayout, cgroup: str) -> Progr
 
 def entered(layout: NodeLayout, cgroup: str, argv: tuple[str, ...]) -> tuple[str, ...]:
     """The command that runs `argv` inside the node, for everybody but the supervisor."""
-    return _enter("node", Program("", argv), layout, cgroup).argv
+    return enter("node", Program("", argv), layout, cgroup).argv
 
 
 def _module(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", f"tests.testbed.node.{name}", *arguments)
 
 
-def _env(layout: NodeLayout, *folders: Path) -> dict[str, str]:
+def environment(layout: NodeLayout, *folders: Path) -> dict[str, str]:
+    """PATH with the folders first, and a temporary folder that goes with the testbed."""
     path = os.pathsep.join((*map(str, folders), _SYSTEM_PATH))
     return {"PATH": path, "TMPDIR": str(layout.temporary)}

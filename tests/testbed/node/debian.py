@@ -29,7 +29,7 @@ class Packages:
         """Download with apt and unpack into `target`; no maintainer script runs."""
         archives = target.with_name(f"{target.name}.archives")
         (archives / "partial").mkdir(parents=True)
-        target.mkdir()
+        target.mkdir(exist_ok=True)
         yield self._download(archives)
         for archive in sorted(archives.glob("*.deb")):
             # tar, since `dpkg-deb --extract` would replace the links of a merged /usr by folders.

@@ -11,11 +11,11 @@ from tests.testbed.control import Control
 from tests.testbed.controlplane import wait_healthy
 from tests.testbed.errors import TestbedError
 from tests.testbed.layout import Layout, Ports
-from tests.testbed.node import commands, configs, images, requirements
+from tests.testbed.node import cilium, commands, configs, images, requirements
 from tests.testbed.node.ground import cgroup_of
 from tests.testbed.node.oci import Archive
 from tests.testbed.node.options import NodeLayout, NodeOptions
-from tests.testbed.node.recipes import CNI_PLUGINS, CONTAINERD, RUNC
+from tests.testbed.node.recipes import CILIUM, CNI_PLUGINS, CONTAINERD, RUNC
 from tests.testbed.pki import Authority
 from tests.testbed.programs import find
 from tests.testbed.waiting import wait_for
@@ -137,9 +137,24 @@ class RealNode:
 
     def _connect(self, cluster: Cluster, tell: Progress) -> None:
         """Give pods a network, which is what kubelet waits for."""
-        tell("waiting for the node's pod network")
         pod_range = wait_for("the node to have addresses for pods", lambda: cluster.pod_range(self.name), 60)
         plugins = ensure_built(CNI_PLUGINS, tell)
-        for plugin in CNI_PLUGINS.packages:
-            (self._layout.plugin_programs / plugin).symlink_to(plugins / plugin)
-        (self._layout.network_plugins / "10-pods.conflist").write_text(configs.bridge(pod_range))
+        if self._options.cilium:
+            tell("starting Cilium's agent")
+            self._start_agent(cluster, tell)
+            programs = [plugins / "loopback", CILIUM.folder / cilium.PLUGIN]
+            configuration = cilium.network_configuration(self._layout)
+        else:
+            programs = [plugins / name for name in CNI_PLUGINS.packages]
+            configuration = configs.bridge(pod_range)
+        for program in programs:
+            (self._layout.plugin_programs / program.name).symlink_to(program)
+        (self._layout.network_plugins / "10-pods.conflist").write_text(configuration)
+
+    def _start_agent(self, cluster: Cluster, tell: Progress) -> None:
+        ensure_built(CILIUM, tell)
+        cilium.apply_definitions(cluster)
+        kubeconfig = self._testbed.component_kubeconfig(commands.AGENT)
+        cilium.write_options(self._layout, cilium.options(kubeconfig, self._cgroup, self._ports))
+        clang = find("clang", tell)
+        self._run(cilium.agent(self._layout, self._cgroup, self._ports, self._options, clang))
