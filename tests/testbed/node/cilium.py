@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.testbed.cluster import Cluster, read_manifests
 from tests.testbed.commands import Program
 from tests.testbed.layout import LOOPBACK, Ports
-from tests.testbed.node import cgroups
 from tests.testbed.node.commands import AGENT, enter, environment
+from tests.testbed.node.machine import OWN_CGROUP
 from tests.testbed.node.network import NODE_DEVICE, POD_RANGE
 from tests.testbed.node.options import NodeLayout, NodeOptions
 from tests.testbed.node.recipes import CILIUM
@@ -29,12 +29,13 @@ _OFF = (
     "enable-ipv6",
     "enable-ipv6-masquerade",
     "enable-l7-proxy",
+    "install-iptables-rules",
     "kube-proxy-replacement",
     "preallocate-bpf-maps",
 )
 
 
-def options(kubeconfig: Path, cgroup: str, ports: Ports) -> dict[str, str]:
+def options(kubeconfig: Path, ports: Ports) -> dict[str, str]:
     """Network policies and nothing else: kube-proxy does the Services, routes are the kernel's own.
 
     The agent takes a name that it doesn't know without a word.
@@ -42,7 +43,7 @@ def options(kubeconfig: Path, cgroup: str, ports: Ports) -> dict[str, str]:
     return dict.fromkeys(_OFF, "false") | {
         "agent-health-port": str(ports.agent),
         "bpf-policy-map-max": "4096",
-        "cgroup-root": str(cgroups.tracking_folder(cgroup).parent),  # what it attaches there goes with the node
+        "cgroup-root": str(OWN_CGROUP),  # what it attaches there goes with the node
         "cluster-id": "0",
         "cluster-name": "default",
         "devices": NODE_DEVICE,

@@ -36,6 +36,7 @@ class NodeGround:
         shutil.rmtree(self._layout.root, ignore_errors=True)
         self._layout.save(self._options)
         self._layout.temporary.mkdir()
+        self._layout.resolver.write_text("nameserver 127.0.0.1\n")  # where nothing answers, at once
         self._tell("making the node's namespaces")
         self._control.run(commands.holder(self._layout, cgroup))
         wait_healthy(commands.HOLDER, testbed, self._control)

@@ -44,7 +44,7 @@ def _be_first(folder: Path, cgroup: Path, ready: int) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         cgroups.join(cgroup)
         kernel.unshare(kernel.NEW_NETWORK | kernel.NEW_MOUNTS)
-        make_mounts(folder)
+        make_mounts(folder, cgroup.parent)
         shield_sysctls()
         make_network()
         os.write(ready, b".")

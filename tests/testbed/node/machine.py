@@ -12,8 +12,10 @@ HIDDEN = (Path("/run"), Path("/var/lib"), Path("/var/log"))
 
 KUBELET_ROOT = Path("/var/lib/kubelet")
 CONTAINERD_ROOT = Path("/var/lib/containerd")
+RESOLVER = "resolv.conf"
 RUN = Path("/run/meditron-testbed")
 CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUP = RUN / "cgroup"
 BPF = Path("/sys/fs/bpf")
 
 _SYSCTLS = Path("/proc/sys")
@@ -21,8 +23,8 @@ _PER_NETWORK = frozenset({"net", "user"})
 """Settings that belong to the namespace already, or that nothing here writes."""
 
 
-def make_mounts(folder: Path) -> None:
-    """In a new mount, network and process namespace: the node's own /proc, /sys and state folders.
+def make_mounts(folder: Path, cgroup: Path) -> None:
+    """In a new mount, network and process namespace: the node's own /proc, /sys, cgroup and state folders.
 
     What kubelet and containerd keep is large and lies on disk in `folder`, but they see it under short names:
     the sockets among it could not have long ones.
@@ -42,7 +44,21 @@ def make_mounts(folder: Path) -> None:
         place.mkdir()
         kernel.mount(f"/proc/self/fd/{source_descriptor}", str(place), flags=kernel.BIND)
         os.close(source_descriptor)
+    _replace_resolver(folder / RESOLVER)
+    # As a mount: over a plain folder Cilium mounts the whole hierarchy, and containers end up outside.
+    OWN_CGROUP.mkdir()
+    kernel.mount(str(cgroup), str(OWN_CGROUP), flags=kernel.BIND)
     kernel.mount("none", "/", flags=kernel.RECURSIVE | kernel.SHARED)  # volumes must reach the containers
+
+
+def _replace_resolver(own: Path) -> None:
+    """The machine's name server can't be reached: containerd would wait 20 s for it at every missing image."""
+    target = Path("/etc/resolv.conf").resolve()
+    if any(target.is_relative_to(hidden) for hidden in HIDDEN):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    if target.exists():
+        kernel.mount(str(own), str(target), flags=kernel.BIND)
 
 
 def _mount_sys(folder: Path) -> None:

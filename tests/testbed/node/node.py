@@ -124,7 +124,6 @@ class RealNode:
         return True
 
     def _start_kubelet(self, tell: Progress) -> None:
-        self._layout.resolver.write_text("nameserver 127.0.0.1\n")  # no name outside the cluster has an answer
         self._layout.kubelet.write_text(configs.kubelet(self._layout, self._ports, self._cgroup))
         program = find(commands.KUBELET, tell)
         self._run(commands.kubelet(self._layout, self._cgroup, self._ports, self._options, program))
@@ -155,6 +154,6 @@ class RealNode:
         ensure_built(CILIUM, tell)
         cilium.apply_definitions(cluster)
         kubeconfig = self._testbed.component_kubeconfig(commands.AGENT)
-        cilium.write_options(self._layout, cilium.options(kubeconfig, self._cgroup, self._ports))
+        cilium.write_options(self._layout, cilium.options(kubeconfig, self._ports))
         clang = find("clang", tell)
         self._run(cilium.agent(self._layout, self._cgroup, self._ports, self._options, clang))

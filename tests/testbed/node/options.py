@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.testbed.layout import Layout
+from tests.testbed.node.machine import RESOLVER
 from tests.testbed.nodes import NodeGroup, parse_nodes
 
 DEFAULT_GPUS = "A100-80GB:8"
@@ -77,7 +78,7 @@ class NodeLayout:
 
     @property
     def resolver(self) -> Path:
-        return self.root / "resolv.conf"
+        return self.root / RESOLVER
 
     @property
     def temporary(self) -> Path:

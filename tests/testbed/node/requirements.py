@@ -28,7 +28,10 @@ def lacking(*, cilium: bool = False) -> list[str]:
         return ["root"]
     missing = [f"the program {name}" for name in _PROGRAMS if shutil.which(name) is None]
     kinds = _FILE_SYSTEMS.read_text().split()
-    missing += [f"the file system {kind}" for kind in ("overlay", *(["bpf"] if cilium else [])) if kind not in kinds]
+    needed = ("overlay", "bpf") if cilium else ("overlay",)
+    missing += [f"the file system {kind}" for kind in needed if kind not in kinds]
+    if cilium and not any(each.unified for each in cgroups.hierarchies()):
+        missing.append("cgroups of version 2, beside version 1 or alone")
     missing += [problem] if (problem := cgroups.lacking()) else []
     if not missing and (problem := _try_namespaces()):
         missing.append(problem)
