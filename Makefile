@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-cluster demo manifests clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-cluster test-node demo manifests clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,7 +40,11 @@ test-unit: programs  ## no cluster: seconds
 test-cluster: programs  ## real API server, controllers and scheduler; simulated GPU nodes
 	$(BIN)/pytest tests/cluster
 
-test: lint test-unit test-cluster  ## what CI runs
+test-node: programs  ## real kubelet, containers and network policies; needs Linux and root, else says what is missing
+	$(BIN)/python -m tests.testbed build --node
+	$(BIN)/pytest tests/node
+
+test: lint test-unit test-cluster test-node  ## what CI runs
 
 demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.support import Admin, create_all
 from tests.node.pods import PROBE, namespace
-from tests.testbed import Testbed, instances
+from tests.testbed import Testbed
 from tests.testbed.node import requirements
 from tests.testbed.node.options import NodeOptions
 
@@ -26,21 +26,8 @@ def able() -> None:
         pytest.skip(reason)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_records(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep these testbeds apart from others of this user, so that `down --all` can be tried."""
-    built, cache = instances.cache_folder(), tmp_path_factory.mktemp("cache")
-    built.mkdir(parents=True, exist_ok=True)
-    for program in built.iterdir():
-        if program.is_dir() and program.name != "instances":
-            (cache / program.name).symlink_to(program)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MEDITRON_TESTBED_CACHE", str(cache))
-        yield
-
-
 @pytest.fixture(scope="session")
-def start(own_records: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[NodeOptions], Testbed]:
+def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[[NodeOptions], Testbed]:
     """Starts a testbed with no nodes but a real one, and says how long each step takes."""
 
     def start(options: NodeOptions) -> Testbed:

@@ -1,7 +1,7 @@
 """What a testbed could change of the machine, written down to be compared."""
 
-import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -40,7 +40,6 @@ class MachineState:
             frozenset(_cgroups()),
         )
 
-
     def changes(self, later: "MachineState") -> list[str]:
         """One line for each, as in a diff; none when both are the same."""
         parts = [(getattr(self, part.name), getattr(later, part.name)) for part in fields(self)]
@@ -65,7 +64,7 @@ def _mounts() -> Iterator[str]:
 
 def _network() -> Iterator[str]:
     for question in _IP_QUESTIONS:
-        done = subprocess.run(["ip", *question.split()], capture_output=True, text=True, check=True)
+        done = subprocess.run([str(shutil.which("ip")), *question.split()], capture_output=True, text=True, check=True)
         yield from done.stdout.splitlines()
 
 
@@ -92,8 +91,7 @@ def _cgroups() -> Iterator[str]:
 
 def namespaces_of(pid: int) -> frozenset[str]:
     """The namespaces of a process that are not this one's."""
-    own = {os.readlink(entry) for entry in Path("/proc/self/ns").iterdir()}
-    return frozenset(os.readlink(entry) for entry in Path(f"/proc/{pid}/ns").iterdir()) - own
+    return _namespaces(Path(f"/proc/{pid}")) - _namespaces(Path("/proc/self"))
 
 
 def processes_in(namespaces: frozenset[str]) -> list[int]:
@@ -103,6 +101,10 @@ def processes_in(namespaces: frozenset[str]) -> list[int]:
 
 def _is_in(process: Path, namespaces: frozenset[str]) -> bool:
     try:
-        return any(os.readlink(entry) in namespaces for entry in (process / "ns").iterdir())
+        return not namespaces.isdisjoint(_namespaces(process))
     except OSError:  # it ended meanwhile, or is about to
         return False
+
+
+def _namespaces(process: Path) -> frozenset[str]:
+    return frozenset(str(entry.readlink()) for entry in (process / "ns").iterdir())

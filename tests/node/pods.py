@@ -106,6 +106,17 @@ def wait_ready(admin: Admin, space: str, name: str) -> Manifest:
     return found
 
 
+def wait_ended(admin: Admin, space: str, name: str) -> Manifest:
+    """Well or not."""
+
+    def ended(body: Manifest | None) -> bool:
+        return bool(body and body["status"].get("phase") in {"Succeeded", "Failed"})
+
+    found = admin.wait("Pod", space, name, ended, LIMIT_SECONDS)
+    assert found is not None
+    return found
+
+
 def log(admin: Admin, space: str, name: str) -> str:
     """What the pod's container has printed so far; nothing while there is no container."""
     try:

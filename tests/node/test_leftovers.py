@@ -52,21 +52,35 @@ def end_by_killing_everything(bed: Testbed) -> None:
     cli("down", "--all")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_records(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep these testbeds apart from others of this user, so that `down --all` can be tried."""
+    built, cache = instances.cache_folder(), tmp_path_factory.mktemp("cache")
+    built.mkdir(parents=True, exist_ok=True)
+    for program in built.iterdir():
+        if program.is_dir() and program.name != "instances":
+            (cache / program.name).symlink_to(program)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDITRON_TESTBED_CACHE", str(cache))
+        yield
+
+
 @pytest.fixture(scope="module")
 def before(own_records: None) -> MachineState:
     return MachineState.now()
 
 
-@pytest.fixture(params=[False, True], ids=["bridge", "cilium"])
+@pytest.fixture
 def bed(
     request: pytest.FixtureRequest, before: MachineState, start: Callable[[NodeOptions], Testbed], tmp_path: Path
 ) -> Iterator[Testbed]:
     """With a pod that serves."""
-    bed = start(NodeOptions(cilium=request.param))
+    bed = start(NodeOptions(cilium=request.param == "cilium"))
     bed.detach()
     try:
         assert bed.node is not None
-        create_all(admin := Admin(bed.kubeconfig), [namespace("ward"), service("ward")])
+        admin = Admin(bed.kubeconfig)
+        create_all(admin, [namespace("ward"), service("ward")])
         admin.create(server("ward", bed.node.load(PROBE.build(tmp_path, print))))
         wait_ready(admin, "ward", "server")
         yield bed
@@ -74,7 +88,16 @@ def bed(
         bed.down()
 
 
-@pytest.mark.parametrize("end", [end_by_down, end_by_killing_the_supervisor, end_by_killing_everything])
+@pytest.mark.parametrize(
+    ("bed", "end"),
+    [
+        ("bridge", end_by_down),
+        ("bridge", end_by_killing_the_supervisor),
+        ("cilium", end_by_down),
+        ("cilium", end_by_killing_everything),
+    ],
+    indirect=["bed"],
+)
 def test_nothing_is_left(bed: Testbed, before: MachineState, end: Callable[[Testbed], None]) -> None:
     assert not before.changes(MachineState.now())
     instance = instances.at(bed.directory)

@@ -46,10 +46,12 @@ class Buildable(Protocol):
     @property
     def usual(self) -> str:
         """How long a build without any cache takes on two cores."""
+
     @property
     def folder(self) -> Path:
         """Where it is kept once built. Its name changes with whatever goes into it."""
-    def steps(self, scratch: Path, result: Path) -> Iterable[Command]:
+
+    def steps(self, scratch: Path, result: Path, /) -> Iterable[Command]:
         """What fills `result`. Each command has succeeded before the next is asked for."""
 
 
@@ -71,7 +73,7 @@ class Recipe:
         """Where it is kept once built. Its name changes with whatever goes into it."""
         return cache_folder() / f"{self.name}-{self.version}{_source_digest() if self.package is None else ''}"
 
-    def steps(self, scratch: Path, result: Path) -> Iterator[Command]:
+    def steps(self, _scratch: Path, result: Path) -> Iterator[Command]:
         go = require_go(self)
         common = ("-trimpath", "-ldflags", _linker_flags())
         arguments: tuple[str, ...]

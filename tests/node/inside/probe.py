@@ -1,10 +1,18 @@
-"""Runs in test pods: `probe.py serve PORT` answers, `probe.py ask ADDRESS PORT SECONDS` tries it over and over."""
+"""Runs in test pods.
+
+`serve PORT` answers, `ask ADDRESS PORT SECONDS` tries that over and over, `describe` says what the process may,
+`version` asks the API server for its own.
+"""
 
 import http.client
 import http.server
 import json
+import os
+import ssl
 import sys
 import time
+import urllib.request
+from pathlib import Path
 
 ANSWER = b"served\n"
 _ATTEMPT_SECONDS = 0.5
@@ -41,8 +49,49 @@ def ask(address: str, port: int, seconds: float) -> None:
         time.sleep(_PAUSE_SECONDS)
 
 
+def describe() -> dict[str, object]:
+    """What the kernel says about this process, and where it can write."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return {
+        "user": os.getuid(),
+        "capabilities": status["CapEff"],
+        "seccomp": status["Seccomp"],
+        "no_new_privileges": status["NoNewPrivs"],
+        "writes": {folder: _writes(Path(folder) / "x") for folder in ("/", "/tmp", "/dev/shm")},
+    }
+
+
+def _writes(file: Path) -> str:
+    try:
+        file.write_text("x")
+    except OSError as refused:
+        return str(refused.strerror)
+    return "written"
+
+
+def version() -> str:
+    """As every client inside a cluster finds the API server and proves who it is."""
+    account = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+    server = f"https://{os.environ['KUBERNETES_SERVICE_HOST']}:{os.environ['KUBERNETES_SERVICE_PORT']}"
+    headers = {"Authorization": f"Bearer {(account / 'token').read_text()}"}
+    request = urllib.request.Request(f"{server}/version", headers=headers)
+    trust = ssl.create_default_context(cafile=account / "ca.crt")
+    with urllib.request.urlopen(request, context=trust, timeout=10) as answer:
+        return str(json.load(answer)["gitVersion"])
+
+
+def main(what: str, *arguments: str) -> None:
+    match what:
+        case "serve":
+            http.server.ThreadingHTTPServer(("", int(arguments[0])), Handler).serve_forever()
+        case "ask":
+            ask(arguments[0], int(arguments[1]), float(arguments[2]))
+        case "describe":
+            print(json.dumps(describe()))
+        case "version":
+            print(version())
+
+
 if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        http.server.ThreadingHTTPServer(("", int(sys.argv[2])), Handler).serve_forever()
-    else:
-        ask(sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))
+    main(*sys.argv[1:])

@@ -20,6 +20,8 @@ CONTAINERD = "containerd"
 KUBELET = "kubelet"
 PROXY = "kube-proxy"
 AGENT = "cilium-agent"
+NODE_PROGRAMS = (CONTAINERD, KUBELET, PROXY, AGENT)
+"""Those that can be ended without the node's end. The last one only where it was asked for."""
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

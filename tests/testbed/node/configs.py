@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.testbed.layout import LOOPBACK, Layout, Ports
+from tests.testbed.layout import LOOPBACK, Ports
 from tests.testbed.node.machine import CONTAINERD_ROOT, KUBELET_ROOT, RUN
 from tests.testbed.node.network import DNS_ADDRESS, POD_RANGE
 from tests.testbed.node.options import NodeLayout
@@ -122,8 +122,6 @@ def bridge(pod_range: str) -> str:
             ],
         }
     )
-
-
 
 
 def _yaml(content: dict[str, Any]) -> str:

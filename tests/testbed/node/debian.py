@@ -95,7 +95,9 @@ NFT = DebianProgram(
     version="1",
     usual="5 seconds",
     program="usr/sbin/nft",
-    packages=Packages(names=("nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libedit2", "libxtables12")),
+    packages=Packages(
+        names=("nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libedit2", "libxtables12")
+    ),
 )
 CLANG = DebianProgram(
     name="clang",

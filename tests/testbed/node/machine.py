@@ -1,7 +1,6 @@
 """What a node sees of the machine's files and settings: its own where it would otherwise change the machine's."""
 
 import contextlib
-import os
 import shutil
 from pathlib import Path
 
@@ -26,24 +25,15 @@ _PER_NETWORK = frozenset({"net", "user"})
 def make_mounts(folder: Path, cgroup: Path) -> None:
     """In a new mount, network and process namespace: the node's own /proc, /sys, cgroup and state folders.
 
-    What kubelet and containerd keep is large and lies on disk in `folder`, but they see it under short names:
-    the sockets among it could not have long ones.
+    What containerd unpacks is thousands of files. In memory they are gone with the namespace, not one by one.
     """
     kernel.mount("none", "/", flags=kernel.RECURSIVE | kernel.PRIVATE)
-    kept = {}
-    for place in (KUBELET_ROOT, CONTAINERD_ROOT):
-        source = folder / place.name
-        source.mkdir(exist_ok=True)
-        kept[place] = os.open(source, os.O_PATH)
     kernel.mount("proc", "/proc", "proc")
     _mount_sys(folder)
     for hidden in HIDDEN:
         kernel.mount("tmpfs", str(hidden), "tmpfs")
-    RUN.mkdir()
-    for place, source_descriptor in kept.items():
+    for place in (RUN, KUBELET_ROOT, CONTAINERD_ROOT):
         place.mkdir()
-        kernel.mount(f"/proc/self/fd/{source_descriptor}", str(place), flags=kernel.BIND)
-        os.close(source_descriptor)
     _replace_resolver(folder / RESOLVER)
     # As a mount: over a plain folder Cilium mounts the whole hierarchy, and containers end up outside.
     OWN_CGROUP.mkdir()

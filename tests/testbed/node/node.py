@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 from tests.testbed.build import ensure_built
 from tests.testbed.cluster import Cluster
@@ -69,7 +68,7 @@ class RealNode:
 
     def load(self, archive: Archive) -> str:
         """Import an image; returns the name for a pod to say."""
-        self.ctr("images", "import", "--local", str(archive.file))
+        self.ctr("images", "import", "--local", "--discard-unpacked-layers", str(archive.file))
         return archive.reference
 
     def ctr(self, *arguments: str) -> str:

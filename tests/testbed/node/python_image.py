@@ -15,7 +15,6 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.testbed.build import Command, ensure_built
-from tests.testbed.errors import TestbedError
 from tests.testbed.instances import cache_folder
 from tests.testbed.layout import REPOSITORY
 from tests.testbed.node.debian import Packages

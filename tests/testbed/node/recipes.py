@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.testbed.build import Buildable, Command, require_go
+from tests.testbed.build import Command, require_go
 from tests.testbed.errors import TestbedError
 from tests.testbed.instances import cache_folder
 from tests.testbed.node.debian import LIBSECCOMP, seccomp_build_env
@@ -57,7 +57,9 @@ def _download(recipe: GoModule, go: str, scratch: Path) -> Path:
     done = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False)
     answer = json.loads(done.stdout or "{}")
     if done.returncode != 0:
-        raise TestbedError(f"{recipe.module} v{recipe.version} can't be downloaded: {answer.get('Error') or done.stderr}")
+        raise TestbedError(
+            f"{recipe.module} v{recipe.version} can't be downloaded: {answer.get('Error') or done.stderr}"
+        )
     if answer["Sum"] != recipe.checksum:
         raise TestbedError(f"{recipe.module} v{recipe.version} has the checksum {answer['Sum']}, not {recipe.checksum}")
     return Path(answer["Dir"])
@@ -86,7 +88,7 @@ class _Pause:
     def folder(self) -> Path:
         return cache_folder() / f"{self.name}-{self.version}"
 
-    def steps(self, scratch: Path, result: Path) -> Iterator[Command]:
+    def steps(self, _scratch: Path, result: Path) -> Iterator[Command]:
         argv = (require_go(self), "build", "-trimpath", "-ldflags=-s -w", "-o", str(result / "pause"), ".")
         yield Command(argv, cwd=_PAUSE, env={"CGO_ENABLED": "0"})
 
@@ -136,5 +138,3 @@ CILIUM = GoModule(
     keep={"bpf": "bpf", "crds": "pkg/k8s/apis/cilium.io/client/crds"},
 )
 PAUSE = _Pause()
-
-NODE_RECIPES: tuple[Buildable, ...] = (CONTAINERD, RUNC, CNI_PLUGINS, PAUSE)

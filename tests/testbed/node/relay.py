@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from tests.testbed.layout import LOOPBACK
@@ -19,14 +19,18 @@ from tests.testbed.node import kernel
 _CHUNK_BYTES = 2**16
 
 
-async def serve(pid: str, ready_file: Path, ports: list[int]) -> None:
+async def serve(listeners: Mapping[int, socket.socket]) -> None:
     """Relay until killed."""
-    listeners = {port: socket.create_server((LOOPBACK, port), backlog=512) for port in ports}
-    kernel.enter(Path("/proc") / pid / "ns" / "net")
     for port, listener in listeners.items():
         await asyncio.start_server(_handler(port), sock=listener)
-    ready_file.write_text(str(os.getpid()))
     await asyncio.Event().wait()
+
+
+def main(pid: str, ready_file: Path, ports: list[int]) -> None:
+    listeners = {port: socket.create_server((LOOPBACK, port), backlog=512) for port in ports}
+    kernel.enter(Path("/proc") / pid / "ns" / "net")
+    ready_file.write_text(str(os.getpid()))  # who connects from now on waits in the backlog
+    asyncio.run(serve(listeners))
 
 
 def _handler(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
@@ -53,4 +57,4 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], Path(sys.argv[2]), [int(port) for port in sys.argv[3:]]))
+    main(sys.argv[1], Path(sys.argv[2]), [int(port) for port in sys.argv[3:]])
