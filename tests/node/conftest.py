@@ -9,11 +9,17 @@ import pytest
 
 from tests.cluster.support import Admin, create_all
 from tests.node.pods import PROBE, namespace
+from tests.node.timings import LINES, measured
 from tests.testbed import Testbed
 from tests.testbed.node import requirements
 from tests.testbed.node.options import NodeOptions
 
 _numbers = itertools.count()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in LINES:
+        terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,11 +34,12 @@ def able() -> None:
 
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[[NodeOptions], Testbed]:
-    """Starts a testbed with no nodes but a real one, and says how long each step takes."""
+    """Starts a testbed with no nodes but a real one."""
 
     def start(options: NodeOptions) -> Testbed:
         directory: Path = tmp_path_factory.mktemp("bed")
-        return Testbed.start(directory, nodes="", progress=print, node=options)
+        with measured(f"from nothing to a Ready node with {'Cilium' if options.cilium else 'the bridge plugin'}"):
+            return Testbed.start(directory, nodes="", progress=print, node=options)
 
     return start
 

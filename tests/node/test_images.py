@@ -4,6 +4,7 @@ import pytest
 
 from tests.cluster.support import Admin, condition
 from tests.node.pods import log, pod, wait_ended
+from tests.node.timings import measured
 from tests.testbed import Testbed
 from tests.testbed.cluster import read_manifests
 from tests.testbed.install import BUNDLE, DEFINITIONS, NAMESPACE
@@ -46,12 +47,12 @@ def test_the_operator_runs_from_its_image(bed: Testbed, admin: Admin, operator_i
         if manifest["kind"] == "Deployment":
             manifest["spec"]["template"]["spec"]["containers"][0]["image"] = operator_image
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
-    bed.apply([space, *read_manifests(DEFINITIONS), *bundle])
-    found = admin.wait(
-        "Deployment",
-        NAMESPACE,
-        "meditron-operator",
-        lambda body: bool(body and condition(body, "Available").get("status") == "True"),
-        START_SECONDS,
-    )
-    assert found is not None
+    with measured("from the bundle to the operator's pod being available"):
+        bed.apply([space, *read_manifests(DEFINITIONS), *bundle])
+        admin.wait(
+            "Deployment",
+            NAMESPACE,
+            "meditron-operator",
+            lambda body: bool(body and condition(body, "Available").get("status") == "True"),
+            START_SECONDS,
+        )

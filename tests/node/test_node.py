@@ -6,6 +6,7 @@ import pytest
 
 from tests.cluster.support import Admin
 from tests.node.pods import PORT, log, pod, server, service, wait_attempts, wait_ended, wait_ready
+from tests.node.timings import measured
 from tests.testbed import Testbed
 from tests.testbed.waiting import wait_for
 
@@ -22,9 +23,10 @@ def test_the_node_is_ready_and_has_gpus(bed: Testbed, admin: Admin) -> None:
 
 
 def test_a_restricted_pod_serves_behind_a_service(admin: Admin, ward: str, probe: str) -> None:
-    admin.create(server(ward, probe))
+    with measured("from a pod's creation to its readiness"):
+        admin.create(server(ward, probe))
+        wait_ready(admin, ward, "server")
     address = admin.create(service(ward))["spec"]["clusterIP"]
-    wait_ready(admin, ward, "server")
     admin.create(pod(ward, "client", probe, "ask", address, "80", "30"))
     wait_attempts(admin, ward, "client", "an answer", lambda seen: any(each.answered for each in seen))
 

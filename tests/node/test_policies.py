@@ -4,8 +4,9 @@ import time
 
 import pytest
 
-from tests.cluster.support import Admin
+from tests.cluster.support import Admin, create_all
 from tests.node.pods import Attempt, allow, deny_all, pod, server, service, wait_attempts, wait_ready
+from tests.node.timings import measured, note
 from tests.testbed import Testbed
 
 pytestmark = pytest.mark.node
@@ -52,7 +53,22 @@ def test_policies_are_enforced(admin: Admin, ward: str, address: str) -> None:
         admin, ward, "named", "the time after the cut", lambda seen: seen[-1].began > cut + CUT_SECONDS + WATCH_SECONDS
     )
     answered = [each.began - cut for each in started_after(cut, seen) if each.answered]
-    print(f"the last new connection began {max(answered, default=0) * 1000:.0f} ms after the policy's end")
+    note("from the end of an allow-policy to the last new connection", max(answered, default=0))
     assert max(answered, default=0) < CUT_SECONDS
     stranger = wait_attempts(admin, ward, "stranger", "the same time", lambda seen: seen[-1].began > cut)
+    assert not any(each.answered for each in started_after(denied, stranger))
+
+
+def test_policies_hold_while_the_agent_is_away_and_after(bed: Testbed, admin: Admin, ward: str, address: str) -> None:
+    create_all(admin, [deny_all(ward), allow(ward, "named")])
+    wait_attempts(admin, ward, "stranger", "a refusal", lambda seen: not seen[-1].answered)
+    denied = time.time()
+    bed.kill("cilium-agent")
+    away = time.time()
+    wait_attempts(admin, ward, "named", "an answer", lambda seen: seen[-1].answered and seen[-1].began > away)
+    with measured("from Cilium's start to its having its pods again"):
+        bed.start_program("cilium-agent")
+    back = time.time()
+    wait_attempts(admin, ward, "named", "an answer", lambda seen: seen[-1].answered and seen[-1].began > back)
+    stranger = wait_attempts(admin, ward, "stranger", "the same time", lambda seen: seen[-1].began > back)
     assert not any(each.answered for each in started_after(denied, stranger))

@@ -14,7 +14,6 @@ from tests.testbed.errors import TestbedError
 from tests.testbed.install import install, operator_program
 from tests.testbed.layout import Layout, Ports
 from tests.testbed.node import requirements
-from tests.testbed.node.commands import KUBELET
 from tests.testbed.node.ground import NodeGround
 from tests.testbed.node.node import RealNode
 from tests.testbed.node.options import NodeOptions
@@ -131,11 +130,12 @@ class Testbed:
 
     def start_program(self, program: str) -> None:
         """Start a stopped program as it was; returns when it is healthy."""
+        begin = self._layout.log_of(program).stat().st_size
         self._control.start(program)
         wait_healthy(program, self._layout, self._control)
-        if program == KUBELET and (node := self.node):
+        if self.node is not None:
             with self._cluster() as cluster:
-                node.add_gpus(cluster)
+                self.node.settle(program, begin, cluster)
 
     def apply(self, what: Path | Iterable[Manifest]) -> None:
         """Server-side apply as admin: a YAML file, all `*.yaml` of a folder, or objects."""

@@ -14,6 +14,7 @@ from tests.testbed.node.options import NodeLayout, NodeOptions
 from tests.testbed.node.recipes import CILIUM
 
 PLUGIN = "cilium-cni"
+RESTORED = b"Finished regenerating restored endpoints"
 _OFF = (
     "auto-direct-node-routes",
     "bpf-lb-sock",

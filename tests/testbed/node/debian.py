@@ -1,5 +1,6 @@
 """Debian packages unpacked into the cache, so that nothing is installed on the machine."""
 
+import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,11 +59,14 @@ class DebianProgram:
     """One program out of Debian packages, started through a script that finds its libraries beside it."""
 
     name: str
-    version: str
     usual: str
     program: str
     """Where it lies in the package."""
     packages: Packages
+
+    @property
+    def version(self) -> str:
+        return release()
 
     @property
     def folder(self) -> Path:
@@ -74,6 +78,11 @@ class DebianProgram:
         wrapper = result / self.name
         wrapper.write_text(_WRAPPER.format(program=self.program))
         wrapper.chmod(0o755)
+
+
+def release() -> str:
+    """The name of the machine's release, from which all packages come."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "unknown")
 
 
 def _require_apt(names: tuple[str, ...]) -> str:
@@ -92,7 +101,6 @@ def seccomp_build_env(root: Path) -> dict[str, str]:
 LIBSECCOMP = Packages(names=("libseccomp-dev",))
 NFT = DebianProgram(
     name="nft",
-    version="1",
     usual="5 seconds",
     program="usr/sbin/nft",
     packages=Packages(
@@ -101,7 +109,6 @@ NFT = DebianProgram(
 )
 CLANG = DebianProgram(
     name="clang",
-    version="19",
     usual="10 seconds",
     program="usr/lib/llvm-19/bin/clang",
     packages=Packages(names=("clang-19", "libllvm19", "libclang-cpp19", "libclang-common-19-dev")),

@@ -59,9 +59,18 @@ class RealNode:
         self._start_proxy(tell)
         self._connect(cluster, tell)
         wait_for(f"node {self.name} to be Ready", lambda: self.name in cluster.ready_nodes(), _READY_LIMIT_SECONDS)
-        self.add_gpus(cluster)
+        self._add_gpus(cluster)
 
-    def add_gpus(self, cluster: Cluster) -> None:
+    def settle(self, program: str, begin: int, cluster: Cluster) -> None:
+        """After a program was started again; its log's part from `begin` on is new."""
+        if program == commands.KUBELET:
+            self._add_gpus(cluster)
+        if program == commands.AGENT:
+            log = self._testbed.log_of(program)
+            # Healthy long before: until then policies are those of the agent before it.
+            wait_for("Cilium to have its pods again", lambda: cilium.RESTORED in log.read_bytes()[begin:], 60)
+
+    def _add_gpus(self, cluster: Cluster) -> None:
         """Into the status, where kubelet leaves them alone until it starts anew. There is no device plugin."""
         group = self._options.group
         cluster.add_capacity(self.name, {group.gpu.resource_name: str(group.cards)})

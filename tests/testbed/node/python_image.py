@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from tests.testbed.build import Command, ensure_built
 from tests.testbed.instances import cache_folder
 from tests.testbed.layout import REPOSITORY
-from tests.testbed.node.debian import Packages
+from tests.testbed.node.debian import Packages, release
 from tests.testbed.node.oci import Archive, Image, Layer, digest_of, layer, write_archive
 
 Progress = Callable[[str], None]
@@ -45,8 +45,11 @@ class PythonRoot:
     """Debian's Python and what it needs, without a shell or a package manager's state: a few seconds, 60 MB."""
 
     name: str = "python-root"
-    version: str = "1"
     usual: str = "10 seconds"
+
+    @property
+    def version(self) -> str:
+        return release()
 
     @property
     def folder(self) -> Path:
