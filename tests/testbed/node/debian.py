@@ -28,30 +28,22 @@ class Packages:
 
     def unpack(self, target: Path) -> Iterator[Command]:
         """Download with apt and unpack into `target`; no maintainer script runs."""
-        archives = target.with_name(f"{target.name}.archives")
-        (archives / "partial").mkdir(parents=True)
+        state = target.with_name(f"{target.name}.apt")
+        for folder in ("archives/partial", "lists/partial"):
+            (state / folder).mkdir(parents=True)
         target.mkdir(exist_ok=True)
-        yield self._download(archives)
-        for archive in sorted(archives.glob("*.deb")):
+        apt = _apt(state, self.names)
+        # Lists of its own: the machine's may be old or none, and stay as they are.
+        yield Command((*apt, "update"), cwd=state)
+        if self.dependencies:
+            yield Command((*apt, "install", "--yes", "--download-only", *self.names), cwd=state)
+        else:
+            yield Command((*apt, "download", *self.names), cwd=state / "archives")
+        for archive in sorted((state / "archives").glob("*.deb")):
             # tar, since `dpkg-deb --extract` would replace the links of a merged /usr by folders.
             script = 'dpkg-deb --fsys-tarfile "$0" | tar -x --keep-directory-symlink --no-same-owner -C "$1"'
             yield Command(("bash", "-o", "pipefail", "-c", script, str(archive), str(target)), cwd=target)
-        shutil.rmtree(archives)
-
-    def _download(self, archives: Path) -> Command:
-        apt = _require_apt(self.names)
-        if not self.dependencies:
-            return Command((apt, "download", *self.names), cwd=archives)
-        nothing_installed = archives.with_name("status")
-        nothing_installed.touch()
-        options = {
-            "Dir::State::status": nothing_installed,
-            "Dir::Cache::archives": archives,
-            "Debug::NoLocking": 1,
-            "APT::Install-Recommends": 0,
-        }
-        flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-        return Command((apt, "install", "--yes", "--download-only", *flags, *self.names), cwd=archives)
+        shutil.rmtree(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +77,21 @@ def release() -> str:
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "unknown")
 
 
-def _require_apt(names: tuple[str, ...]) -> str:
-    apt = shutil.which("apt-get")
-    if apt is None or shutil.which("dpkg-deb") is None:
+def _apt(state: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    """apt-get as on a machine with nothing installed, and without a trace on this one."""
+    program = shutil.which("apt-get")
+    if program is None or shutil.which("dpkg-deb") is None:
         raise TestbedError(f"apt-get and dpkg-deb are needed to fetch {', '.join(names)}: this is no Debian")
-    return apt
+    (state / "status").touch()
+    options = {
+        "Dir::State": state,
+        "Dir::State::status": state / "status",
+        "Dir::Cache": state,
+        "APT::Install-Recommends": 0,
+        "APT::Sandbox::User": "root",  # the cache folder is for one user only
+        "Debug::NoLocking": 1,
+    }
+    return (program, "--quiet", *(part for name, value in options.items() for part in ("-o", f"{name}={value}")))
 
 
 def seccomp_build_env(root: Path) -> dict[str, str]:
