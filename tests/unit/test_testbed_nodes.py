@@ -11,11 +11,12 @@ from tests.testbed.cli import ProgramName
 from tests.testbed.errors import TestbedError
 from tests.testbed.install import without_deployments
 from tests.testbed.layout import Layout, Ports, allot_ports
+from tests.testbed.node.commands import NODE_PROGRAMS
 from tests.testbed.nodes import DEFAULT_NODES, gpu_labels, node_manifests, parse_nodes
 from tests.testbed.pki import kubeconfig
 from tests.testbed.programs import find, parse_version
 
-PORTS = Ports(etcd=1, etcd_peer=2, api=3, controllers=4, scheduler=5, kwok=6, operator=7)
+PORTS = Ports(*range(1, 11))
 LAYOUT = Layout(Path("/bed"))
 
 
@@ -112,7 +113,7 @@ def test_command_lines_listen_on_the_loopback_address_only_and_verify_tls() -> N
 
 
 def test_the_command_line_knows_every_program() -> None:
-    assert set(ProgramName) == {*commands.CONTROL_PLANE, "operator"}
+    assert set(ProgramName) == {*commands.CONTROL_PLANE, *NODE_PROGRAMS, "operator"}
 
 
 def test_the_operator_gets_its_port_and_environment() -> None:
