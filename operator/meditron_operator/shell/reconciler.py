@@ -12,12 +12,12 @@ from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
-from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide
+from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide, surroundings
 from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
-from meditron_operator.core.status import View, condition_changes, event, summarize
+from meditron_operator.core.status import View, condition_changes, event, merge_patch, summarize
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.watch import ObjectKey
@@ -76,8 +76,7 @@ class Reconciler:
         if deployment is None:
             self._settled.pop(key, None)
             return None
-        case = self._case(deployment)
-        outcome, decision = await self._converge(key, case)
+        outcome, case, decision = await self._converge(key, deployment)
         view = View(
             case=case,
             cluster=self._known.around(key, outcome.others.values()),
@@ -88,36 +87,37 @@ class Reconciler:
         outcome.raise_for_retry(stopping=case.engaged is not None)
         return self._look_again(status)
 
-    def _case(self, deployment: Live) -> Case:
-        ref = deployment.ref
+    def _case(self, deployment: Live, cluster: Observed) -> Case:
+        ref, spec = deployment.ref, deployment.body.get("spec", {})
+        owner = Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid)
         return Case(
-            owner=Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid),
+            owner=owner,
             generation=deployment.generation,
             engaged=engaged(deployment.metadata),
             deleting="deletionTimestamp" in deployment.metadata,
-            verdict=assess(ref.name, deployment.body.get("spec", {}), self._config.engine_image),
+            verdict=assess(ref.name, spec, self._config.engine_image, surroundings(cluster, owner)),
             operator_namespace=self._config.operator_namespace,
         )
 
-    async def _converge(self, key: ObjectKey, case: Case) -> tuple[Pass, Decision]:
+    async def _converge(self, key: ObjectKey, deployment: Live) -> tuple[Pass, Case, Decision]:
         """Decide and write, and again with the truth when the cache turned out to be behind."""
-        outcome, decision = Pass(), Decision()
+        outcome, cluster = Pass(), self._known.around(key)
         workload = Ref(kind=WORKLOAD, namespace=key[0], name=names.child_name(key[1]))
-        if case.engaged is not None and self._known.around(key).child(workload.kind, workload.name) is None:
+        if engaged(deployment.metadata) is not None and cluster.child(workload.kind, workload.name) is None:
             await self._look_at(key, workload, outcome)  # a label taken off by hand hides it from the watch
         for _ in range(TRIES):
             outcome.conflict = None
             outcome.errors.clear()
-            decision = self._decide(key, case, outcome)
+            # With the case, since a card is chosen by what is there: on a StatefulSet unseen so far it stays.
+            cluster = self._known.around(key, outcome.others.values())
+            case = self._case(deployment, cluster)
+            decision = decide(case, cluster, self._settled.get(key, {}))
             await self._carry_out(key, decision, outcome)
             if outcome.conflict is None:
                 break
         if outcome.writes:
             log.info("children written", namespace=key[0], name=key[1], writes=outcome.writes)
-        return outcome, decision
-
-    def _decide(self, key: ObjectKey, case: Case, outcome: Pass) -> Decision:
-        return decide(case, self._known.around(key, outcome.others.values()), self._settled.get(key, {}))
+        return outcome, case, decision
 
     async def _carry_out(self, key: ObjectKey, decision: Decision, outcome: Pass) -> None:
         for step in decision.stop:
@@ -193,7 +193,7 @@ class Reconciler:
         try:
             for change in condition_changes(previous, status):
                 await self._announce(event(view.case, change, deployment.resource_version, now))
-            answer = await self._cluster.patch_status(ref, deployment.uid, dict.fromkeys(ours) | status)
+            answer = await self._cluster.patch_status(ref, deployment.uid, merge_patch(ours, status))
         except NotFoundError:
             self._known.deleted(ref)
             return status

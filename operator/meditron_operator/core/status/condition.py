@@ -19,6 +19,7 @@ class Type(StrEnum):
     """The condition types, in the order in which a reader wants them."""
 
     ACCEPTED = "Accepted"
+    PLAN_CURRENT = "PlanCurrent"
     SCHEDULED = "Scheduled"
     AVAILABLE = "Available"
     PROGRESSING = "Progressing"

@@ -13,6 +13,7 @@ from meditron_operator.core.render.meta import labels
 from meditron_operator.core.render.network import deny
 from meditron_operator.core.selectors import selects
 from meditron_operator.core.status.condition import Condition, Truth, Type
+from meditron_operator.core.status.planning import plan_current
 from meditron_operator.core.status.scheduling import scheduled
 from meditron_operator.core.status.view import View
 
@@ -181,4 +182,12 @@ def _counted_down(workload: Live) -> bool:
     return seen and workload.body["spec"].get("replicas") == 0 and workload.status.get("replicas", 0) == 0
 
 
-JUDGEMENTS: Final[tuple[Judgement, ...]] = (accepted, scheduled, available, progressing, isolated, stopped)
+JUDGEMENTS: Final[tuple[Judgement, ...]] = (
+    accepted,
+    plan_current,
+    scheduled,
+    available,
+    progressing,
+    isolated,
+    stopped,
+)
