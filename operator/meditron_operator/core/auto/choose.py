@@ -78,7 +78,7 @@ class _Candidate:
         nodes = f"{self.free_nodes} node{'' if self.free_nodes == 1 else 's'} with room"
         return (
             f"{self.plan.gpus_per_replica} x {self.gpu.name} per replica ({self.plan.profile}), "
-            f"{gib(self.spare_bytes)} more than needed; {self.free} GPUs free, {nodes}{room}"
+            f"{gib(self.spare_bytes)} more than needed; {self.free} free, {nodes}{room}"
         )
 
     @property
@@ -136,9 +136,9 @@ def _kept(wanted: Wanted, current: Gpu | None, ranked: list[_Candidate], *, serv
     here = next((each for each in ranked if each.gpu.name == current.name), None)
     if here is None and (serving or not ranked):
         here = _on_card(wanted, current)
-    if here is None or serving or here.has_room or not ranked[0].has_room:
+    if here is None or serving or not ranked:
         return here
-    return None
+    return here if here.has_room or not ranked[0].has_room else None
 
 
 def _on_card(wanted: Wanted, current: Gpu) -> _Candidate | None:

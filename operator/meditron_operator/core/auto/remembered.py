@@ -16,7 +16,8 @@ _MOST_CHARACTERS: Final = 128
 
 
 def _resource(name: str) -> str:
-    if name not in GPU_RESOURCES and not LABEL_VALUE.fullmatch(name.removeprefix(MIG_RESOURCE_PREFIX)):
+    profile = name.removeprefix(MIG_RESOURCE_PREFIX)
+    if name not in GPU_RESOURCES and (profile in ("", name) or not LABEL_VALUE.fullmatch(profile)):
         raise ValueError("no GPU resource")
     return name
 
