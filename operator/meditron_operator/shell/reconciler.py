@@ -15,11 +15,14 @@ from meditron_operator.core.compare import Settled, matches, settle
 from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide, surroundings
 from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live, Ref
+from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
 from meditron_operator.core.status import View, condition_changes, event, merge_patch, summarize
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import Cluster
+from meditron_operator.shell.meter import Meter
+from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.watch import ObjectKey
 
 SHORTAGE_SECONDS: Final = 5.0  # how stale the numbers about missing GPUs may get; asks the server for nothing
@@ -37,6 +40,14 @@ class Known(Protocol):
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
     def written(self, kind: str, answer: Manifest) -> None: ...
     def deleted(self, ref: Ref) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """What is measured, and where it is told."""
+
+    meter: Meter
+    metrics: Metrics
 
 
 @dataclass(slots=True)
@@ -63,9 +74,13 @@ class Pass:
 class Reconciler:
     """Brings one deployment after the other to what its spec asks for."""
 
-    def __init__(self, cluster: Cluster, known: Known, config: Config, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, cluster: Cluster, known: Known, meters: Meters, config: Config, now: Callable[[], datetime]
+    ) -> None:
         self._cluster = cluster
         self._known = known
+        self._meter = meters.meter
+        self._metrics = meters.metrics
         self._config = config
         self._now = now
         self._settled: dict[ObjectKey, dict[str, Settled]] = {}
@@ -75,6 +90,8 @@ class Reconciler:
         deployment = self._known.deployment(key)
         if deployment is None:
             self._settled.pop(key, None)
+            self._meter.forget(key)
+            self._metrics.forget(key)
             return None
         outcome, case, decision = await self._converge(key, deployment)
         view = View(
@@ -82,8 +99,12 @@ class Reconciler:
             cluster=self._known.around(key, outcome.others.values()),
             foreign=decision.foreign,
             failures=outcome.refusals,
+            measurements=(*stored_readings(deployment.status), *self._meter.found(key)),
         )
         status = await self._report(view, deployment)
+        self._metrics.tell(key, status)
+        if view.launch is not None:
+            await self._meter.want(key, view.pods, view.readings, view.launch)
         outcome.raise_for_retry(stopping=case.engaged is not None)
         return self._look_again(status)
 

@@ -20,6 +20,7 @@ class Type(StrEnum):
 
     ACCEPTED = "Accepted"
     PLAN_CURRENT = "PlanCurrent"
+    PLAN_VERIFIED = "PlanVerified"
     SCHEDULED = "Scheduled"
     AVAILABLE = "Available"
     PROGRESSING = "Progressing"

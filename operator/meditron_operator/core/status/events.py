@@ -15,6 +15,8 @@ _GOOD_NEWS: Final = frozenset(
         "Current",
         "Fixed",
         "BetterChoice",
+        "Measured",
+        "NotMeasured",
         "Scheduled",
         "Serving",
         "Complete",

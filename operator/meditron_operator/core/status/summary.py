@@ -7,6 +7,7 @@ from typing import Any, Final
 from meditron_operator import names
 from meditron_operator.core.status.condition import Condition, Truth, Type, stored
 from meditron_operator.core.status.judgements import JUDGEMENTS
+from meditron_operator.core.status.measuring import measured, verified
 from meditron_operator.core.status.planning import gpu_choice
 from meditron_operator.core.status.view import View
 
@@ -21,6 +22,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
     `now` is RFC 3339 in UTC; it is used only where something changed, so equal views give equal statuses.
     """
     conditions = {condition.type: condition for condition in (judge(view) for judge in JUDGEMENTS)}
+    conditions[Type.PLAN_VERIFIED] = verified(view, previous, conditions[Type.PLAN_VERIFIED])
     phase, why = _phase(view, conditions)
     times = stored(previous)
     return {
@@ -33,6 +35,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
         "ready": f"{view.ready_replicas}/{view.wanted_replicas}",
         "selector": f"{names.DEPLOYMENT_LABEL}={view.case.owner.name}",
         **_deployed(view, previous),
+        **measured(view, previous),
         "conditions": [_dated(condition, view, times, now) for condition in conditions.values()],
     }
 
@@ -61,6 +64,7 @@ _UNEVENTFUL: Final = frozenset(
         "Unverified",
         "Current",
         "Fixed",
+        "NotMeasured",
     }
 )
 

@@ -9,6 +9,7 @@ from meditron_operator.core.decide import Case, replicas_of, workload_of
 from meditron_operator.core.engines import ENGINES
 from meditron_operator.core.engines.base import Launch, Sized
 from meditron_operator.core.live import Live
+from meditron_operator.core.measured import Reading, running
 from meditron_operator.core.observed import Cluster, Pod
 
 
@@ -20,6 +21,7 @@ class View:
     cluster: Cluster
     foreign: Sequence[Live] = ()  # objects of somebody else that stand where a child should
     failures: Sequence[str] = ()  # one line for each step that the API server refused
+    measurements: Sequence[Reading] = ()  # all that are known, also of pods that are gone
 
     @property
     def accepted(self) -> Accepted | None:
@@ -42,6 +44,17 @@ class View:
     def pods(self) -> tuple[Pod, ...]:
         """The replicas."""
         return replicas_of(self.workload, self.cluster)
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """What is measured of that which runs."""
+        return running(self.measurements, self.pods)
+
+    @property
+    def between_templates(self) -> bool:
+        """Whether the StatefulSet was changed, and its controller has not said yet what that means for the pods."""
+        workload = self.workload
+        return workload is not None and workload.status.get("observedGeneration", 0) < workload.generation
 
     @property
     def wanted_replicas(self) -> int:
