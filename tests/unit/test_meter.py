@@ -90,6 +90,15 @@ async def test_each_start_is_read_once() -> None:
         assert [reading.restarts for reading in here.meter.found(KEY)] == [1]
 
 
+async def test_what_was_found_while_a_pass_was_under_way_is_not_read_again() -> None:
+    async with measuring(log(8_050)) as here:
+        await here.want(pod())
+        await eventually(lambda: here.woken)
+        await here.want(pod(), known=())  # the pass had looked before
+        await asyncio.sleep(0.1)
+        assert len(here.server.asked) == 1
+
+
 @pytest.mark.parametrize("quiet", [pod(status={"conditions": []}), pod(metadata={"deletionTimestamp": "t"})])
 async def test_what_does_not_serve_is_left_alone(quiet: Pod) -> None:
     async with measuring(log(8_050)) as here:

@@ -51,7 +51,7 @@ class Meter:
     async def want(self, key: ObjectKey, pods: Iterable[Pod], known: Iterable[Reading], launch: Launch) -> None:
         """Have the ready ones of a deployment's pods measured, but for those whose reading is known; pods that are
         gone are given up."""
-        pods, known = tuple(pods), tuple(known)
+        pods, known = tuple(pods), (*known, *self.found(key))  # some were found while the pass was under way
         starts = {pod.uid: Start(deployment=key, pod=pod.ref, uid=pod.uid, restarts=pod.restarts) for pod in pods}
         missing = (pod for pod in pods if pod.serves and not any(reading.is_of(pod) for reading in known))
         before = self._wanted.get(key, {})
