@@ -78,6 +78,10 @@ def _apiserver(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
         f"--service-cluster-ip-range={SERVICE_RANGE}",
         *_serving_certificate(layout),
         f"--client-ca-file={layout.pki / 'ca.crt'}",
+        f"--kubelet-certificate-authority={layout.pki / 'ca.crt'}",
+        f"--kubelet-client-certificate={layout.pki / 'admin.crt'}",
+        f"--kubelet-client-key={layout.pki / 'admin.key'}",
+        "--kubelet-preferred-address-types=InternalIP",
         # Controllers and scheduler look for a CA of front proxies all the time. Here no one is one.
         f"--requestheader-client-ca-file={layout.pki / 'ca.crt'}",
         "--requestheader-allowed-names=none.invalid",
@@ -141,6 +145,11 @@ def _kwok(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
         "--manage-all-nodes=true",
         "--node-lease-duration-seconds=10",  # kubelet's is 40: so long a restarted kwok would stand idle
         f"--server-address={LOOPBACK}:{ports.kwok}",
+        # What the nodes say of their kubelet: the API server asks there for the logs of containers.
+        f"--config={layout.kwok_config}",
+        f"--node-ip={LOOPBACK}",
+        f"--node-port={ports.kwok}",
+        *_serving_certificate(layout),
     )
     return flags, f"http://{LOOPBACK}:{ports.kwok}/healthz"
 

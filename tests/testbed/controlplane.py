@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 import yaml
 
-from tests.testbed import commands
+from tests.testbed import commands, enginelogs
 from tests.testbed.commands import Program
 from tests.testbed.control import Control, ProgramStatus
 from tests.testbed.errors import TestbedError
@@ -76,6 +76,7 @@ def _write_files(layout: Layout, ports: Ports, authority: Authority) -> None:
     """Everything that depends on the ports, and what the API server reads at its start."""
     ports.save(layout)
     layout.audit_policy.write_text(yaml.safe_dump(commands.audit_policy(), sort_keys=False))
+    enginelogs.write(layout.kwok_config)
     kubeconfigs = {layout.kubeconfig: ("admin", ADMIN_GROUP)}
     for name, identity in commands.COMPONENT_USERS.items():
         kubeconfigs[layout.component_kubeconfig(name)] = identity

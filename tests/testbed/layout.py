@@ -53,6 +53,14 @@ class Layout:
         return self.root / "audit-policy.yaml"
 
     @property
+    def engine_logs(self) -> Path:
+        return self.root / "engine-logs"
+
+    @property
+    def kwok_config(self) -> Path:
+        return self.engine_logs / "kwok.yaml"
+
+    @property
     def ports(self) -> Path:
         return self.root / "ports.json"
 
