@@ -146,3 +146,4 @@ def double(
         yield one
     finally:
         one.end()
+    assert "Traceback" not in one.errors, one.errors  # no request may surprise it

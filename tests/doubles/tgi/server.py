@@ -1,10 +1,12 @@
 """The served port: routes, the key, CORS, and a bounded number of connections (R server.rs, fn start)."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tests.doubles.tgi import bodies, requests
 from tests.doubles.tgi.routes_generate import GenerateRoutes
@@ -24,6 +26,16 @@ _CORS: Final = {
     "vary": "origin, access-control-request-method, access-control-request-headers",
 }
 _PREFLIGHT: Final = {"access-control-allow-methods": "GET,POST", "access-control-allow-headers": "content-type"}
+
+_LOGGER: Final = logging.getLogger("tests.doubles.tgi")
+
+
+def _is_surprising(record: logging.LogRecord) -> bool:
+    """What is no HTTP gets its 400 and no traceback: anybody can send it, and as often as they like."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_LOGGER.addFilter(_is_surprising)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -124,6 +136,7 @@ class Server:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_LOGGER,
             handle_signals=False,
             handler_cancellation=True,  # a client that went away frees its permit at once
             max_line_size=MAX_HEADER_BYTES,
@@ -193,13 +206,11 @@ class _Refusal(asyncio.Protocol):
 
     def __init__(self, lingering: set["_Refusal"]) -> None:
         self._lingering = lingering
-        self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a TCP connection has a Transport")
-        self._transport = transport
         transport.write(_REFUSAL)
         if len(self._lingering) >= _LINGERING_REFUSALS:
             transport.close()

@@ -15,19 +15,23 @@ async def respond(
 ) -> web.StreamResponse:
     """Stream until `events` ends, the client goes away, or a fault cuts it."""
     response = web.StreamResponse(headers=headers)
-    await response.prepare(request)
-    stream = _Stream(request, response, service)
+    with contextlib.suppress(ConnectionError):  # the client went away, which is its right
+        async with contextlib.aclosing(events):
+            await response.prepare(request)
+            await _send_all(_Stream(request, response, service), events)
+    return response
+
+
+async def _send_all(stream: "_Stream", events: AsyncGenerator[list[bytes], None]) -> None:
     quiet = asyncio.create_task(stream.keep_alive())
     try:
-        async with contextlib.aclosing(events):
-            async for group in events:
-                if not await stream.send(group):
-                    return response
+        async for group in events:
+            if not await stream.send(group):
+                return
         quiet.cancel()
-        await response.write_eof()
+        await stream.end()
     finally:
         quiet.cancel()
-    return response
 
 
 class _Stream:
@@ -54,6 +58,9 @@ class _Stream:
                 self._cut()
                 return False
         return True
+
+    async def end(self) -> None:
+        await self._response.write_eof()
 
     async def keep_alive(self) -> None:
         """A comment whenever nothing was sent for the whole interval."""

@@ -12,7 +12,6 @@ from typing import Final
 VOCABULARY: Final = 32000
 BOS_ID: Final = 1
 EOS_ID: Final = 2
-BOS: Final = "<s>"
 EOS: Final = "</s>"
 _SPECIALS: Final = 3
 _PIECE: Final = re.compile(r"\s{0,8}\S{1,8}|\s{1,8}")
