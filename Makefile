@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-cluster demo docs manifests mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node demo docs manifests mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,12 +37,19 @@ programs: venv  ## find or build the Kubernetes programs that the tests use (15 
 test-unit: programs  ## no cluster: seconds
 	$(BIN)/pytest tests/unit tests/golden tests/chart -n $(UNIT_WORKERS)
 
+test-contract: venv  ## the TGI double keeps what it promises: on the wire, and to the real clients
+	$(BIN)/pytest tests/contract -n $(UNIT_WORKERS)
+
 test-cluster: programs  ## real API server, controllers and scheduler; simulated GPU nodes
 	$(BIN)/pytest tests/cluster
 
-test: lint test-unit test-cluster  ## what CI runs
+test-node: programs  ## real kubelet, containers and network policies; needs Linux and root, else says what is missing
+	$(BIN)/python -m tests.testbed build --node
+	$(BIN)/pytest tests/node
 
-mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing; 10 minutes
+test: lint test-unit test-contract test-cluster test-node  ## what CI runs
+
+mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
 
 demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running

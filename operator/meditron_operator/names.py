@@ -16,6 +16,9 @@ OPERATOR_NAME: Final = "meditron-operator"
 KILL_SWITCH: Final = f"{GROUP}/kill-switch"
 KILL_REASON: Final = f"{GROUP}/kill-reason"
 
+CHOSEN_GPU: Final = f"{GROUP}/gpu"
+"""Annotation of the StatefulSet: the card that `gpu.type: auto` stands for, with the facts it was sized by."""
+
 DEPLOYMENT_LABEL: Final = f"{GROUP}/deployment"
 NAME_LABEL: Final = "app.kubernetes.io/name"
 

@@ -123,7 +123,11 @@ class Admin:
         """Until `phase`, and nothing is on its way any more: what is written after this needs a cause."""
 
         def settled(body: Manifest | None) -> bool:
-            return bool(body and phase_of(body) == phase and condition(body, "Progressing")["reason"] == "Complete")
+            if body is None or phase_of(body) != phase:
+                return False
+            measured = len(body["status"].get("measured", {}).get("replicas", []))
+            complete: bool = condition(body, "Progressing")["reason"] == "Complete"
+            return complete and measured == body["status"]["readyReplicas"]
 
         found = self.wait("MeditronDeployment", namespace, name, settled, seconds)
         assert found is not None
@@ -214,6 +218,7 @@ class Request:
     namespace: str
     name: str
     code: int
+    id: str  # a long-running request has a line for its begin and one for its end
 
     @property
     def writes(self) -> bool:
@@ -277,6 +282,7 @@ def _request(entry: Manifest) -> Request:
         namespace=target.get("namespace", ""),
         name=target.get("name", ""),
         code=entry.get("responseStatus", {}).get("code", 0),
+        id=entry["auditID"],
     )
 
 

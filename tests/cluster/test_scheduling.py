@@ -10,6 +10,7 @@ pytestmark = pytest.mark.cluster
 SAMPLE_GPUS = {
     "meditron-70b-bf16-4xa100-40gb": ("meditron-70b-bf16", 4, "a100-40gb"),
     "meditron-70b-gptq-1xa100-80gb": ("ward-assistant", 1, "a100-80gb"),
+    "meditron-70b-gptq-auto": ("night-desk", 1, "a100-80gb"),
     "meditron-70b-gptq-2xrtx-4090": ("research-desk", 2, "rtx-4090"),
     "meditron-7b-1xl4": ("triage-helper", 1, "l4"),
 }

@@ -63,8 +63,8 @@ def prepare(admin: Admin) -> None:
 
 
 def apply_samples(stage: Stage) -> list[Measured]:
-    """Four deployments that become ready, each on its kind of GPU, and one that is refused."""
-    stage.screen.step("Apply five deployments, one of them too big for its GPUs")
+    """Five deployments that become ready, each on its kind of GPU, and one that is refused."""
+    stage.screen.step("Apply six deployments, one of them too big for its GPUs")
     stage.screen.command(f"kubectl create namespace {NAMESPACE}    # and a claim {CLAIM}")
     stage.screen.command("kubectl apply -f manifests/samples/")
     applied = [_apply(stage, sample) for sample in sorted(SAMPLES.glob("*.yaml"))]

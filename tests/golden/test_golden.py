@@ -1,4 +1,4 @@
-"""Every child of ten deployments, to the byte: `inputs/<case>.yaml` becomes `<case>.yaml`."""
+"""Every child of eleven deployments, to the byte: `inputs/<case>.yaml` becomes `<case>.yaml`."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from meditron_operator.core.assess import Accepted, assess
+from meditron_operator.core.assess import Accepted, Surroundings, assess
 from meditron_operator.core.killswitch import engaged
+from meditron_operator.core.observed import Node
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import Manifest, Owner
 
@@ -22,7 +23,8 @@ def read(case: str) -> dict[str, Any]:
 
 def children(given: dict[str, Any]) -> list[Manifest]:
     metadata = given["metadata"]
-    verdict = assess(metadata["name"], given["spec"], None)
+    around = Surroundings(nodes=tuple(map(Node.of, given.get("nodes", ()))))
+    verdict = assess(metadata["name"], given["spec"], None, around)
     assert isinstance(verdict, Accepted), verdict
     owner = Owner(name=metadata["name"], namespace="clinical-ai", uid="00000000-0000-4000-8000-000000000000")
     site = Site(operator_namespace="meditron-system", image=verdict.image, stopped=engaged(metadata) is not None)

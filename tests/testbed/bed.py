@@ -13,6 +13,10 @@ from tests.testbed.controlplane import bring_up, wait_healthy
 from tests.testbed.errors import TestbedError
 from tests.testbed.install import install, operator_program
 from tests.testbed.layout import Layout, Ports
+from tests.testbed.node import requirements
+from tests.testbed.node.ground import NodeGround
+from tests.testbed.node.node import RealNode
+from tests.testbed.node.options import NodeOptions
 from tests.testbed.nodes import DEFAULT_NODES, NodeGroup, node_manifests, parse_nodes
 from tests.testbed.pki import Authority
 from tests.testbed.programs import find_all
@@ -43,18 +47,25 @@ class Testbed:
         operator: bool = False,
         operator_env: Mapping[str, str] | None = None,
         progress: Callable[[str], None] | None = None,
+        node: NodeOptions | None = None,
     ) -> "Testbed":
         """Start a testbed in a folder that is empty or does not exist; returns when everything is Ready.
 
         Raises TestbedError, and leaves nothing behind, when that fails.
         """
         groups, directory, tell = parse_nodes(nodes), directory.resolve(), progress or _silent
+        if node is not None:
+            requirements.require(directory, node)
         _make_room(directory)
         binaries = find_all(CONTROL_PLANE, tell)
         bed = cls(directory, control.start_supervisor(directory))
         try:
-            bring_up(bed._layout, bed._control, binaries, tell)
+            ground = NodeGround(bed._layout, bed._control, node, tell) if node else None
+            bring_up(bed._layout, bed._control, binaries, tell, ground)
             bed._populate(groups, tell)
+            if bed.node is not None:
+                with bed._cluster() as cluster:
+                    bed.node.start(cluster, tell)
             if operator:
                 bed._start_operator(operator_env or {}, tell)
         except BaseException:
@@ -96,6 +107,11 @@ class Testbed:
         return self._layout.logs
 
     @property
+    def node(self) -> RealNode | None:
+        """The real node; None when all are simulated."""
+        return RealNode.of(self._layout, self._control)
+
+    @property
     def operator_health_url(self) -> str | None:
         """None when this testbed has no operator."""
         return f"{Ports.load(self._layout).operator_url}/healthz" if "operator" in self.status() else None
@@ -114,8 +130,12 @@ class Testbed:
 
     def start_program(self, program: str) -> None:
         """Start a stopped program as it was; returns when it is healthy."""
+        begin = self._layout.log_of(program).stat().st_size
         self._control.start(program)
         wait_healthy(program, self._layout, self._control)
+        if self.node is not None:
+            with self._cluster() as cluster:
+                self.node.settle(program, begin, cluster)
 
     def apply(self, what: Path | Iterable[Manifest]) -> None:
         """Server-side apply as admin: a YAML file, all `*.yaml` of a folder, or objects."""

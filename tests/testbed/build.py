@@ -7,11 +7,11 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Protocol
 
 from tests.testbed.errors import TestbedError
 from tests.testbed.instances import cache_folder
@@ -27,8 +27,37 @@ _LOCK_REPORT_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """One step of a build."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Added to the builder's own environment."""
+
+
+class Buildable(Protocol):
+    """Something that is built once into a folder of the cache."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def usual(self) -> str:
+        """How long a build without any cache takes on two cores."""
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept once built. Its name changes with whatever goes into it."""
+
+    def steps(self, scratch: Path, result: Path, /) -> Iterable[Command]:
+        """What fills `result`. Each command has succeeded before the next is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to build a folder of programs."""
+    """How to build a folder of Go programs."""
 
     name: str
     version: str
@@ -44,6 +73,18 @@ class Recipe:
         """Where it is kept once built. Its name changes with whatever goes into it."""
         return cache_folder() / f"{self.name}-{self.version}{_source_digest() if self.package is None else ''}"
 
+    def steps(self, _scratch: Path, result: Path) -> Iterator[Command]:
+        go = require_go(self)
+        common = ("-trimpath", "-ldflags", _linker_flags())
+        arguments: tuple[str, ...]
+        if self.package is None:
+            arguments = ("build", *common, "-o", str(result / self.name), ".")
+        else:
+            arguments = ("install", *common, f"{self.package}@v{self.version}")
+        yield Command((go, *arguments), cwd=_SOURCE, env={"CGO_ENABLED": "0", "GOBIN": str(result)})
+        for link in self.links:
+            (result / link).symlink_to(self.name)
+
 
 KUBESTACK = Recipe(
     name="kubestack",
@@ -56,7 +97,7 @@ KWOK = Recipe(name="kwok", version="0.7.0", usual="3 minutes", package="sigs.k8s
 HELM = Recipe(name="helm", version="4.3.1", usual="5 minutes", package="helm.sh/helm/v4/cmd/helm")
 
 
-def ensure_built(recipe: Recipe, progress: Progress) -> Path:
+def ensure_built(recipe: Buildable, progress: Progress) -> Path:
     """The folder with the recipe's programs, built now if need be; two builders wait for each other.
 
     Raises TestbedError without Go, with one too old, or with the end of the build's output.
@@ -72,7 +113,7 @@ def ensure_built(recipe: Recipe, progress: Progress) -> Path:
 
 
 @contextmanager
-def _locked(path: Path, recipe: Recipe, progress: Progress) -> Iterator[None]:
+def _locked(path: Path, recipe: Buildable, progress: Progress) -> Iterator[None]:
     """Hold the file's lock, which the kernel frees when its holder dies."""
     with path.open("w") as file:
         waited = 0
@@ -92,62 +133,53 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _build_into_place(recipe: Recipe, progress: Progress) -> None:
+def _build_into_place(recipe: Buildable, progress: Progress) -> None:
     """Build aside and rename, so that the folder is complete or absent."""
-    _require_go(recipe)
     scratch = recipe.folder.with_name(f"{recipe.folder.name}.building")
     shutil.rmtree(scratch, ignore_errors=True)  # of a builder that was killed: we hold the lock
     result = scratch / "result"
     result.mkdir(parents=True)
+    started = time.monotonic()
+    _report(recipe, 0, progress)
     try:
-        _compile(recipe, result, progress)
-        for link in recipe.links:
-            (result / link).symlink_to(recipe.name)
+        for command in recipe.steps(scratch, result):
+            _run(command, recipe, scratch / "build.log", started, progress)
         result.rename(recipe.folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    progress(f"built {recipe.name} {recipe.version} in {time.monotonic() - started:.0f} s")
 
 
-def _compile(recipe: Recipe, result: Path, progress: Progress) -> None:
-    started = time.monotonic()
-    log = result.parent / "build.log"
-    with log.open("wb") as output, _go(recipe, result, output) as process:
+def _run(command: Command, recipe: Buildable, log: Path, started: float, progress: Progress) -> None:
+    env = os.environ | command.env
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(command.argv, cwd=command.cwd, env=env, stdout=output, stderr=output) as process,
+    ):
         try:
-            while process.poll() is None:
+            while not _ends_within(_REPORT_SECONDS, process):
                 _report(recipe, time.monotonic() - started, progress)
-                _wait(process, _REPORT_SECONDS)
         except BaseException:
             process.kill()
             raise
     if process.returncode != 0:
-        raise TestbedError(f"{recipe.name} {recipe.version} does not build; the end of Go's output:\n{tail(log)}")
-    progress(f"built {recipe.name} {recipe.version} in {time.monotonic() - started:.0f} s")
+        what = f"{recipe.name} {recipe.version} does not build: {Path(command.argv[0]).name} failed"
+        raise TestbedError(f"{what}; the end of its output:\n{tail(log)}")
 
 
-def _report(recipe: Recipe, seconds: float, progress: Progress) -> None:
+def _report(recipe: Buildable, seconds: float, progress: Progress) -> None:
     progress(
         f"building {recipe.name} {recipe.version} from source: {seconds:.0f} s"
         f" (once; usually {recipe.usual} on 2 cores)"
     )
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+def _ends_within(seconds: float, process: subprocess.Popen[bytes]) -> bool:
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
-        return
-
-
-def _go(recipe: Recipe, result: Path, output: IO[bytes]) -> subprocess.Popen[bytes]:
-    common = ("-trimpath", "-ldflags", _linker_flags())
-    arguments: tuple[str, ...]
-    if recipe.package is None:
-        arguments = ("build", *common, "-o", str(result / recipe.name), ".")
-    else:
-        arguments = ("install", *common, f"{recipe.package}@v{recipe.version}")
-    env = os.environ | {"CGO_ENABLED": "0", "GOBIN": str(result)}
-    go = str(shutil.which("go"))
-    return subprocess.Popen([go, *arguments], cwd=_SOURCE, env=env, stdout=output, stderr=output)
+        return False
+    return True
 
 
 def _linker_flags() -> str:
@@ -158,7 +190,8 @@ def _linker_flags() -> str:
     return " ".join(("-s -w", *settings))
 
 
-def _require_go(recipe: Recipe) -> None:
+def require_go(recipe: Buildable) -> str:
+    """Go's path; raises TestbedError when there is none or an old one."""
     oldest = ".".join(map(str, OLDEST_GO))
     needed = f"Go {oldest} or newer must be installed to build {recipe.name} {recipe.version}"
     go = shutil.which("go")
@@ -170,6 +203,7 @@ def _require_go(recipe: Recipe) -> None:
         raise TestbedError(f"{needed}: {' '.join(answer.stderr.split()) or 'go version failed'}")
     if (int(match[1]), int(match[2])) < OLDEST_GO:
         raise TestbedError(f"{needed}: this is {match[0]}")
+    return go
 
 
 def _source_digest() -> str:

@@ -17,6 +17,9 @@ from tests.testbed.bed import Testbed
 from tests.testbed.commands import CONTROL_PLANE
 from tests.testbed.control import Control
 from tests.testbed.errors import TestbedError
+from tests.testbed.node.inventory import build_node
+from tests.testbed.node.options import DEFAULT_GPUS, NodeOptions
+from tests.testbed.node.requirements import lacking
 from tests.testbed.nodes import DEFAULT_NODES
 from tests.testbed.programs import find_all
 
@@ -40,16 +43,20 @@ class ProgramName(StrEnum):
     SCHEDULER = "kube-scheduler"
     KWOK = "kwok"
     OPERATOR = "operator"
+    CONTAINERD = "containerd"
+    KUBELET = "kubelet"
+    PROXY = "kube-proxy"
+    AGENT = "cilium-agent"
 
 
 Folder = Annotated[Path, typer.Option("--dir", metavar="D", help="The testbed's folder.")]
 OptionalFolder = Annotated[Path | None, typer.Option("--dir", metavar="D", help="The testbed's folder.")]
 Name = Annotated[ProgramName, typer.Argument(metavar="PROGRAM", help=f"One of {', '.join(ProgramName)}.")]
 Nodes = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="GPU:CARDS[:NODES],…",
-        help=f"Simulated nodes: type, cards on each, how many. Types: {', '.join(GPUS)}.",
+        help=f"Simulated nodes: type, cards on each, how many. Types: {', '.join(GPUS)}. None beside --node.",
     ),
 ]
 WithOperator = Annotated[
@@ -58,27 +65,48 @@ WithOperator = Annotated[
 ]
 
 
+WithNode = Annotated[
+    bool,
+    typer.Option("--node", help=f"A real node with {DEFAULT_GPUS} in its status: kubelet and containers. Needs root."),
+]
+WithCilium = Annotated[
+    bool,
+    typer.Option("--cilium", help="Cilium's agent on the real node: network policies are enforced."),
+]
+
+
 @app.command()
-def up(directory: Folder, nodes: Nodes = DEFAULT_NODES, operator: WithOperator = False) -> None:
+def up(
+    directory: Folder,
+    nodes: Nodes = None,
+    operator: WithOperator = False,
+    node: WithNode = False,
+    cilium: WithCilium = False,
+) -> None:
     """Start a testbed and leave it running. Prints the path of admin's kubeconfig.
 
     The folder must be empty or absent. What is not in $KUBEBUILDER_ASSETS, on the
     PATH or in the cache is built first, once: that needs Go and about ten minutes.
     """
-    with (
-        _clear_errors(),
-        _progress() as tell,
-        Testbed.start(directory, nodes, operator, progress=tell) as bed,
-    ):
-        bed.detach()
+    with _clear_errors(), _progress() as tell:
+        if cilium and not node:
+            raise TestbedError("--cilium needs --node")
+        simulated = nodes if nodes is not None else "" if node else DEFAULT_NODES
+        real = NodeOptions(cilium=cilium) if node else None
+        with Testbed.start(directory, simulated, operator, progress=tell, node=real) as bed:
+            bed.detach()
     print(bed.kubeconfig)
 
 
 @app.command()
-def build() -> None:
+def build(
+    node: Annotated[bool, typer.Option("--node", help="Those of a real node, where one can run.")] = False,
+) -> None:
     """Find or build every program that the tests use, and say where each is."""
     with _clear_errors(), _progress() as tell:
-        found = find_all((*CONTROL_PLANE, HELM), tell)
+        found = build_node(tell) if node else find_all((*CONTROL_PLANE, HELM), tell)
+    if not found:
+        _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():
         print(f"{name:<24} {path}")
 

@@ -78,6 +78,17 @@ class Cluster:
     def node_names(self) -> set[str]:
         return {node.metadata.name for node in self._nodes()}
 
+    def add_capacity(self, node: str, resources: dict[str, str]) -> None:
+        """Into the node's status, beside what its kubelet found."""
+        body = {"status": {"capacity": resources, "allocatable": resources}}
+        core: Any = client.CoreV1Api(self._api)
+        core.patch_node_status(node, body, _request_timeout=_REQUEST_LIMIT_SECONDS)
+
+    def pod_range(self, node: str) -> str | None:
+        """The addresses that the node may give to pods; None until it is there and has some."""
+        found = (each.spec.pod_cidr for each in self._nodes() if each.metadata.name == node)
+        return next(found, None)
+
     def _nodes(self) -> list[Any]:
         return list(client.CoreV1Api(self._api).list_node(_request_timeout=_REQUEST_LIMIT_SECONDS).items)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.testbed.layout import LOOPBACK, Layout, Ports
+from tests.testbed.layout import LOOPBACK, NODE_ADDRESS, SERVICE_RANGE, Layout, Ports
 
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 
@@ -25,7 +25,7 @@ class Program:
     name: str
     argv: tuple[str, ...]
     health: str | None = None
-    """URL that answers 200 once the program does its work."""
+    """URL that answers 200 once the program does its work, or `file:` and where it then writes its process id."""
     env: dict[str, str] = field(default_factory=dict)
     """Its whole environment, but for PATH and HOME."""
 
@@ -72,12 +72,16 @@ def _apiserver(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
         f"--bind-address={LOOPBACK}",
         # Goes nowhere, since no one keeps the endpoints of the Service `kubernetes`; without it the API
         # server looks for the address of a default route, which an isolated machine does not have.
-        "--advertise-address=10.0.0.10",
+        f"--advertise-address={NODE_ADDRESS}",
         "--endpoint-reconciler-type=none",
         f"--secure-port={ports.api}",
-        "--service-cluster-ip-range=10.96.0.0/16",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
         *_serving_certificate(layout),
         f"--client-ca-file={layout.pki / 'ca.crt'}",
+        f"--kubelet-certificate-authority={layout.pki / 'ca.crt'}",
+        f"--kubelet-client-certificate={layout.pki / 'admin.crt'}",
+        f"--kubelet-client-key={layout.pki / 'admin.key'}",
+        "--kubelet-preferred-address-types=InternalIP",
         # Controllers and scheduler look for a CA of front proxies all the time. Here no one is one.
         f"--requestheader-client-ca-file={layout.pki / 'ca.crt'}",
         "--requestheader-allowed-names=none.invalid",
@@ -141,6 +145,11 @@ def _kwok(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
         "--manage-all-nodes=true",
         "--node-lease-duration-seconds=10",  # kubelet's is 40: so long a restarted kwok would stand idle
         f"--server-address={LOOPBACK}:{ports.kwok}",
+        # What the nodes say of their kubelet: the API server asks there for the logs of containers.
+        f"--config={layout.kwok_config}",
+        f"--node-ip={LOOPBACK}",
+        f"--node-port={ports.kwok}",
+        *_serving_certificate(layout),
     )
     return flags, f"http://{LOOPBACK}:{ports.kwok}/healthz"
 

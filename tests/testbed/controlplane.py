@@ -3,13 +3,15 @@
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 import yaml
 
-from tests.testbed import commands
+from tests.testbed import commands, enginelogs
 from tests.testbed.commands import Program
-from tests.testbed.control import Control
+from tests.testbed.control import Control, ProgramStatus
 from tests.testbed.errors import TestbedError
 from tests.testbed.layout import Layout, Ports, allot_ports, tail
 from tests.testbed.pki import ADMIN_GROUP, Authority
@@ -26,17 +28,39 @@ class PortTaken(TestbedError):  # noqa: N818
     """A program lost the race for its port."""
 
 
-def bring_up(layout: Layout, control: Control, binaries: Mapping[str, Path], progress: Progress) -> Ports:
+class Ground(Protocol):
+    """Where the control plane runs."""
+
+    def prepare(self, ports: Ports) -> None:
+        """Before any program starts; again when the ports were taken."""
+
+    def programs(self, programs: Mapping[str, Program]) -> Mapping[str, Program]:
+        """The programs as they must be started there."""
+
+
+class Machine:
+    """The machine itself: nothing to do."""
+
+    def prepare(self, ports: Ports) -> None: ...
+
+    def programs(self, programs: Mapping[str, Program]) -> Mapping[str, Program]:
+        return programs
+
+
+def bring_up(
+    layout: Layout, control: Control, binaries: Mapping[str, Path], progress: Progress, ground: Ground | None = None
+) -> Ports:
     """Start all five programs; returns when each is healthy.
 
     Raises TestbedError with the end of its log when a program ends or is not healthy in time.
     """
-    authority = Authority.create(layout)
+    authority, ground = Authority.create(layout), ground or Machine()
     for attempt in range(1, _PORT_ATTEMPTS + 1):
         ports = allot_ports()
         _write_files(layout, ports, authority)
-        programs = commands.control_plane(layout, ports, binaries)
         try:
+            ground.prepare(ports)
+            programs = ground.programs(commands.control_plane(layout, ports, binaries))
             _start(programs, layout, control, progress)
         except PortTaken:
             if attempt == _PORT_ATTEMPTS:
@@ -52,6 +76,7 @@ def _write_files(layout: Layout, ports: Ports, authority: Authority) -> None:
     """Everything that depends on the ports, and what the API server reads at its start."""
     ports.save(layout)
     layout.audit_policy.write_text(yaml.safe_dump(commands.audit_policy(), sort_keys=False))
+    enginelogs.write(layout.kwok_config)
     kubeconfigs = {layout.kubeconfig: ("admin", ADMIN_GROUP)}
     for name, identity in commands.COMPONENT_USERS.items():
         kubeconfigs[layout.component_kubeconfig(name)] = identity
@@ -104,7 +129,17 @@ def _is_healthy(name: str, layout: Layout, control: Control, connections: urllib
         raise TestbedError(f"{name} ended with code {status.code} before it was healthy")
     if status.health is None:
         return True
+    if status.health.startswith("file:"):
+        return _names_process(Path(unquote(urlsplit(status.health).path)), status)
     try:
         return connections.request("GET", status.health).status == 200
     except urllib3.exceptions.HTTPError:
+        return False
+
+
+def _names_process(file: Path, status: ProgramStatus) -> bool:
+    """Whether the file is this very process's, not that of one before it."""
+    try:
+        return file.read_text().split()[:1] == [str(status.pid)]
+    except FileNotFoundError:
         return False

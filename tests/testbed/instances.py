@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.testbed.errors import TestbedError
+from tests.testbed.node import cgroups
 
 MARKER = ".meditron-testbed"
 _END_LIMIT_SECONDS = 10.0
@@ -33,6 +34,10 @@ class Instance:
     """The supervisor's; another process may have it by now unless the instance lives."""
     record: Path
     """The record in the cache folder; its name is the instance's identity."""
+
+    @property
+    def identity(self) -> str:
+        return self.record.stem
 
 
 def cache_folder() -> Path:
@@ -140,7 +145,11 @@ def sweep() -> list[Path]:
 
 
 def discard(instance: Instance) -> None:
-    """Remove a testbed's folder, if it still is its, and its record. Its processes must have ended."""
+    """Remove a testbed's folder, if it still is its, and its record. Its processes must have ended.
+
+    A real node's may be about to: they are waited for.
+    """
+    cgroups.remove(cgroups.name_of(instance.identity))
     if at(instance.directory) == instance:
         # Marker last: until then a second attempt still knows the folder for a testbed's.
         with contextlib.suppress(FileNotFoundError):  # another process removes it too

@@ -6,12 +6,17 @@ import random
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from tests.testbed.errors import TestbedError
 
 LOOPBACK = "127.0.0.1"
+NODE_ADDRESS = "10.0.0.10"
+"""Where a real node is, in a network of its own. Without one it leads nowhere."""
+SERVICE_RANGE = "10.96.0.0/16"
+API_SERVICE_ADDRESS = "10.96.0.1"
+"""Of the Service `kubernetes`: always the range's first."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST_PORT = 10_000
@@ -48,6 +53,14 @@ class Layout:
         return self.root / "audit-policy.yaml"
 
     @property
+    def engine_logs(self) -> Path:
+        return self.root / "engine-logs"
+
+    @property
+    def kwok_config(self) -> Path:
+        return self.engine_logs / "kwok.yaml"
+
+    @property
     def ports(self) -> Path:
         return self.root / "ports.json"
 
@@ -69,6 +82,9 @@ class Ports:
     scheduler: int
     kwok: int
     operator: int
+    kubelet: int
+    proxy: int
+    agent: int
 
     @property
     def api_url(self) -> str:
@@ -87,14 +103,14 @@ class Ports:
 
 
 def allot_ports() -> Ports:
-    """Seven distinct ports that are free now. Who loses the race for one of them starts again with others.
+    """Distinct ports that are free now. Who loses the race for one of them starts again with others.
 
     They lie below the range that the kernel hands out by itself: while a program is stopped, no client's
     outgoing connection can sit on its port, and clients that retry can't end up connected to themselves.
     """
     with ExitStack() as held:
         free = _free_ports(held)
-        return Ports(*(next(free) for _ in range(7)))
+        return Ports(*(next(free) for _ in fields(Ports)))
 
 
 def _free_ports(held: ExitStack) -> Iterator[int]:

@@ -6,10 +6,10 @@ from typing import Any
 import trustme
 import yaml
 
-from tests.testbed.layout import LOOPBACK, Layout
+from tests.testbed.layout import API_SERVICE_ADDRESS, LOOPBACK, NODE_ADDRESS, Layout
 
 ADMIN_GROUP = "system:masters"
-SERVER_NAMES = (LOOPBACK, "localhost", "kubernetes.default.svc", "kubernetes")
+SERVER_NAMES = (LOOPBACK, "localhost", "kubernetes.default.svc", "kubernetes", NODE_ADDRESS, API_SERVICE_ADDRESS)
 
 
 class Authority:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.testbed.build import HELM, KUBESTACK, KWOK, Recipe, ensure_built
+from tests.testbed.build import HELM, KUBESTACK, KWOK, Buildable, ensure_built
 from tests.testbed.errors import TestbedError
+from tests.testbed.node.debian import CLANG, NFT
 
 Progress = Callable[[str], None]
 Version = tuple[int, int]
@@ -21,7 +22,7 @@ _VERSION_LIMIT_SECONDS = 20
 class Known:
     """A program that we can build, and what a copy that somebody else built must be."""
 
-    recipe: Recipe
+    recipe: Buildable
     oldest: Version
     """(major, minor) of the oldest one that will do."""
     ask: tuple[str, ...] = ("--version",)
@@ -36,6 +37,8 @@ _KNOWN: Mapping[str, Known] = {
     "kubelet": _KUBERNETES,
     "kube-proxy": _KUBERNETES,
     "kwok": Known(KWOK, oldest=(0, 7)),
+    "nft": Known(NFT, oldest=(1, 0)),  # kube-proxy's way to set its rules
+    "clang": Known(CLANG, oldest=(18, 1)),  # Cilium compiles its programs for the kernel with it
     "helm": Known(HELM, oldest=(4, 0), ask=("version", "--short")),
 }
 

@@ -50,10 +50,11 @@ class Answer:
 
 @dataclass
 class ApiServer:
-    """Every list and every watch takes the next item of its script; the last one is repeated."""
+    """Every list, watch and log takes the next item of its script; the last list and the last log are repeated."""
 
     lists: deque[Answer | tuple[list[dict[str, Any]], int]] = field(default_factory=deque)
     watches: deque[Answer | Iterable[bytes | str]] = field(default_factory=deque)
+    logs: deque[Answer | Iterable[bytes | str]] = field(default_factory=deque)
     asked: list[dict[str, str]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     finish: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,15 +64,16 @@ class ApiServer:
         self.asked.append({"method": request.method, "path": request.path, **request.query})
         self.headers.append(request.headers)
         if "watch" in request.query:
-            return await self._stream(request)
+            return await self._stream(request, self.watches.popleft() if self.watches else [HOLD])
+        if request.path.endswith("/log"):
+            return await self._stream(request, self.logs[0] if len(self.logs) == 1 else self.logs.popleft())
         script = self.lists[0] if len(self.lists) == 1 else self.lists.popleft()
         if isinstance(script, Answer):
             return web.Response(status=script.status, body=script.body, headers=dict(script.headers))
         items, version = script
         return web.json_response({"items": items, "metadata": {"resourceVersion": str(version)}})
 
-    async def _stream(self, request: web.Request) -> web.StreamResponse:
-        script: Answer | Iterable[bytes | str] = self.watches.popleft() if self.watches else [HOLD]
+    async def _stream(self, request: web.Request, script: Answer | Iterable[bytes | str]) -> web.StreamResponse:
         if isinstance(script, Answer):
             return web.Response(status=script.status, body=script.body, headers=dict(script.headers))
         response = web.StreamResponse()

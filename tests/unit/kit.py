@@ -18,6 +18,7 @@ OWNER: Final = Owner(name="ward", namespace="clinical-ai", uid="owner-uid")
 OPERATOR_NAMESPACE: Final = "meditron-system"
 HALT: Final = Engaged(mode="halt", reason="wrong dose")
 GONE: Final = object()
+HOST: Final = {"cpu": "64", "memory": "512Gi", "ephemeral-storage": "500Gi"}
 
 _SPEC: Final[Mapping[str, Any]] = {
     "model": {
@@ -138,6 +139,6 @@ def node(name: str = "node-1", product: str = "NVIDIA-A100-SXM4-80GB", gpus: int
         {
             "metadata": {"name": name, "labels": {"nvidia.com/gpu.product": product}},
             "spec": spec,
-            "status": {"allocatable": {"nvidia.com/gpu": str(gpus), "cpu": "64"}},
+            "status": {"allocatable": {"nvidia.com/gpu": str(gpus), **HOST}},
         }
     )

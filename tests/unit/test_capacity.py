@@ -31,7 +31,7 @@ def test_only_nodes_with_this_card_and_the_asked_labels_count() -> None:
     nodes = [
         node("right"),
         node("other card", product="NVIDIA-L4"),
-        Node(name="bare", labels={}, gpus={}, schedulable=True),
+        Node.of({"metadata": {"name": "bare"}, "spec": {}}),
     ]
     assert [found.name for found in matching_nodes(nodes, GPUS["A100-80GB"], {})] == ["right"]
     assert matching_nodes(nodes, GPUS["A100-80GB"], {"zone": "x"}) == []

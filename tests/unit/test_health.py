@@ -51,7 +51,7 @@ def test_complaints(found: Vitals, complaints: list[str]) -> None:
 
 
 async def ask(path: str, found: Vitals) -> tuple[int, Any]:
-    runner = await serve("127.0.0.1", 0, lambda: found)
+    runner = await serve("127.0.0.1", 0, lambda: found, lambda: b"")
     try:
         port = runner.addresses[0][1]
         async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}{path}") as answer:
@@ -74,3 +74,14 @@ async def test_healthz(found: Vitals, status: int) -> None:
     assert body["complaints"] == found.complaints()
     assert body["watchAgeSeconds"] == found.watches
     assert body["lastSuccessfulPassAgeSeconds"] == 1.0
+
+
+async def test_metrics() -> None:
+    runner = await serve("127.0.0.1", 0, vitals, lambda: b"meditron_x 1\n")
+    try:
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/metrics"
+        async with aiohttp.ClientSession() as http, http.get(url) as answer:
+            assert (answer.status, await answer.text()) == (200, "meditron_x 1\n")
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    finally:
+        await runner.cleanup()

@@ -76,7 +76,53 @@ def test_a_node() -> None:
 
 
 def test_a_node_of_which_nothing_is_known_yet() -> None:
-    assert Node.of({"metadata": {"name": "n"}, "spec": {}}) == Node(name="n", labels={}, gpus={}, schedulable=True)
+    found = Node.of({"metadata": {"name": "n"}, "spec": {}})
+    assert (found.labels, found.gpus, found.taints, found.schedulable) == ({}, {}, (), True)
+    assert (found.cpus, found.memory_bytes, found.ephemeral_storage_bytes) == (0, 0, 0)
+
+
+def test_what_a_node_can_give() -> None:
+    allocatable = {
+        "cpu": "63500m",
+        "memory": "263856532Ki",
+        "ephemeral-storage": "95551679124",
+        "nvidia.com/gpu": "0",
+        "nvidia.com/mig-3g.40gb": "2",
+        "example.com/other": "9",
+    }
+    taints = [
+        {"key": "nvidia.com/gpu", "effect": "NoSchedule"},
+        {"key": "team", "value": "a", "effect": "NoExecute", "timeAdded": "2026-01-01T00:00:00Z"},
+    ]
+    found = Node.of({"metadata": {"name": "n"}, "spec": {"taints": taints}, "status": {"allocatable": allocatable}})
+    assert found.gpus == {"nvidia.com/gpu": 0, "nvidia.com/mig-3g.40gb": 2}
+    assert (found.cpus, found.memory_bytes) == (63, 263_856_532 * 1024)
+    assert found.ephemeral_storage_bytes == 95_551_679_124
+    assert [str(taint) for taint in found.taints] == ["nvidia.com/gpu:NoSchedule", "team=a:NoExecute"]
+
+
+def gpus(amount: int, **rest: str) -> dict[str, Any]:
+    return {"resources": {"limits": {"nvidia.com/gpu": str(amount)}}, **rest}
+
+
+@pytest.mark.parametrize(
+    ("begin", "containers", "expected"),
+    [
+        ([gpus(4)], [gpus(1)], 4),
+        ([gpus(1)], [gpus(4)], 4),
+        ([gpus(2), gpus(3)], [gpus(1)], 3),
+        ([gpus(1, restartPolicy="Always")], [gpus(2)], 3),
+    ],
+)
+def test_init_containers_count_one_by_one_and_sidecars_all_the_time(
+    begin: list[dict[str, Any]], containers: list[dict[str, Any]], expected: int
+) -> None:
+    found = pod(spec={"initContainers": begin, "containers": containers})
+    assert found.gpus == {"nvidia.com/gpu": expected}
+
+
+def test_slices_of_a_card_count() -> None:
+    assert resources({"limits": {"nvidia.com/mig-1g.10gb": "2"}}).gpus == {"nvidia.com/mig-1g.10gb": 2}
 
 
 def test_unschedulable_is_what_the_scheduler_says() -> None:

@@ -4,18 +4,20 @@ import base64
 from pathlib import Path
 
 import pytest
+import yaml
 
 from meditron_operator.core.catalog.gpus import GPUS, Gpu
-from tests.testbed import commands
+from tests.testbed import commands, enginelogs
 from tests.testbed.cli import ProgramName
 from tests.testbed.errors import TestbedError
 from tests.testbed.install import without_deployments
 from tests.testbed.layout import Layout, Ports, allot_ports
+from tests.testbed.node.commands import NODE_PROGRAMS
 from tests.testbed.nodes import DEFAULT_NODES, gpu_labels, node_manifests, parse_nodes
 from tests.testbed.pki import kubeconfig
 from tests.testbed.programs import find, parse_version
 
-PORTS = Ports(etcd=1, etcd_peer=2, api=3, controllers=4, scheduler=5, kwok=6, operator=7)
+PORTS = Ports(*range(1, 11))
 LAYOUT = Layout(Path("/bed"))
 
 
@@ -111,8 +113,18 @@ def test_command_lines_listen_on_the_loopback_address_only_and_verify_tls() -> N
     assert programs["kube-apiserver"].health == "https://127.0.0.1:3/readyz"
 
 
+def test_every_pod_has_one_log_and_the_general_rule_comes_last(tmp_path: Path) -> None:
+    enginelogs.write(tmp_path / "logs" / "kwok.yaml")
+    rules = list(yaml.safe_load_all((tmp_path / "logs" / "kwok.yaml").read_text()))
+    assert [rule["spec"].get("selector") is None for rule in rules] == [False] * (len(rules) - 1) + [True]
+    assert all(Path(rule["spec"]["logs"][0]["logsFile"]).exists() for rule in rules)
+    assert " stdout F 2026-01-01T00:00:00.000000Z  INFO" in enginelogs.container_log(8_050)
+    assert "Setting max batch total tokens to 8050\n" in enginelogs.container_log(8_050)
+    assert "Setting max batch total tokens" not in enginelogs.container_log(None)
+
+
 def test_the_command_line_knows_every_program() -> None:
-    assert set(ProgramName) == {*commands.CONTROL_PLANE, "operator"}
+    assert set(ProgramName) == {*commands.CONTROL_PLANE, *NODE_PROGRAMS, "operator"}
 
 
 def test_the_operator_gets_its_port_and_environment() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from meditron_operator import names
 from meditron_operator.core.live import Live
 from meditron_operator.core.render.meta import Manifest
 
@@ -22,6 +23,9 @@ _ALLOCATED: Final[Mapping[str, tuple[str, ...]]] = {
 # What platforms and their administrators link to every service account: OpenShift its tokens, others the
 # registry's credentials. Taking that away would be a war without end.
 _LINKED: Final = ("secrets", "imagePullSecrets")
+
+# Annotations of ours on children; all others are somebody else's.
+_OWN_ANNOTATIONS: Final = frozenset({names.CHOSEN_GPU})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +62,9 @@ def updated(desired: Manifest, live: Live) -> Manifest:
     """
     body: Manifest = copy.deepcopy(desired)
     wanted, kept = body["metadata"], live.metadata
-    for field in ("labels", "annotations"):
-        merged = {**kept.get(field, {}), **wanted.get(field, {})}
+    foreign = {key: text for key, text in kept.get("annotations", {}).items() if key not in _OWN_ANNOTATIONS}
+    for field, others in (("labels", kept.get("labels", {})), ("annotations", foreign)):
+        merged = {**others, **wanted.get(field, {})}
         if merged:
             wanted[field] = merged
     if kept.get("finalizers"):
@@ -76,7 +81,12 @@ def updated(desired: Manifest, live: Live) -> Manifest:
 
 def _metadata_matches(desired: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
     labelled: bool = desired["labels"].items() <= live.get("labels", {}).items()
-    return labelled and bool(live.get("ownerReferences") == desired["ownerReferences"])
+    annotated = _own_annotations(desired) == _own_annotations(live)
+    return labelled and annotated and bool(live.get("ownerReferences") == desired["ownerReferences"])
+
+
+def _own_annotations(metadata: Mapping[str, Any]) -> Mapping[str, str]:
+    return {key: text for key, text in metadata.get("annotations", {}).items() if key in _OWN_ANNOTATIONS}
 
 
 def _content(live: Live) -> Manifest:

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 from meditron_operator import names
 from meditron_operator.core.assess import Accepted
+from meditron_operator.core.auto import Surroundings
 from meditron_operator.core.compare import Settled, matches, updated
 from meditron_operator.core.killswitch import Engaged
 from meditron_operator.core.live import Live, Ref
-from meditron_operator.core.observed import Cluster
+from meditron_operator.core.observed import Cluster, Pod
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import APP, Manifest, Owner, selector_labels
 from meditron_operator.core.render.network import deny
@@ -119,6 +120,29 @@ def is_ours(live: Live, owner: Owner) -> bool:
         return live.controlled_by(owner.uid)
     ours = {names.DEPLOYMENT_LABEL: owner.name, names.NAME_LABEL: APP}
     return ours.items() <= live.labels.items()
+
+
+def workload_of(cluster: Cluster, owner: Owner) -> Live | None:
+    """The StatefulSet, if it is ours."""
+    live = cluster.child(WORKLOAD, names.child_name(owner.name))
+    return live if live is not None and is_ours(live, owner) else None
+
+
+def replicas_of(workload: Live | None, cluster: Cluster) -> tuple[Pod, ...]:
+    """What the StatefulSet made: other pods may carry the label or the service account too."""
+    uid = workload.uid if workload else None
+    return tuple(pod for pod in cluster.pods if pod.controller is not None and pod.controller == uid)
+
+
+def surroundings(cluster: Cluster, owner: Owner) -> Surroundings:
+    """What the choice of a card for `owner` depends on."""
+    workload = workload_of(cluster, owner)
+    return Surroundings(
+        nodes=cluster.nodes,
+        gpu_pods=cluster.gpu_pods,
+        workload=workload,
+        serving=any(pod.serves for pod in replicas_of(workload, cluster)),
+    )
 
 
 def _wanted(case: Case, accepted: Accepted) -> list[Manifest]:

@@ -1,5 +1,6 @@
 """Pods and nodes, cut down to what a decision needs."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -7,7 +8,7 @@ from typing import Any, Final, Self
 from kubernetes.utils.quantity import parse_quantity
 
 from meditron_operator import names
-from meditron_operator.core.catalog.gpus import GPUS
+from meditron_operator.core.catalog.gpus import GPUS, MIG_RESOURCE_PREFIX
 from meditron_operator.core.live import Live, Ref
 
 GPU_RESOURCES: Final = frozenset(gpu.resource_name for gpu in GPUS.values())
@@ -47,6 +48,11 @@ class Pod:
         return self.labels.get(names.DEPLOYMENT_LABEL)
 
     @property
+    def serves(self) -> bool:
+        """Whether clients are sent to it."""
+        return self.ready and not self.deleting
+
+    @property
     def holds_gpus(self) -> bool:
         """Whether its GPUs are taken: from binding until it is finished or gone."""
         return bool(self.node) and not self.finished and bool(self.gpus)
@@ -80,12 +86,28 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taint:
+    """What keeps pods off a node that don't tolerate it."""
+
+    key: str
+    value: str
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One node: what it is labelled with and how many GPUs it can give."""
+    """One node: what it is labelled with, what it can give, and to whom."""
 
     name: str
     labels: Mapping[str, str]
     gpus: Mapping[str, int]  # allocatable, by resource name
+    cpus: int  # whole ones; this and the next two are allocatable, and 0 where nothing is, as for the scheduler
+    memory_bytes: int
+    ephemeral_storage_bytes: int
+    taints: tuple[Taint, ...]
     schedulable: bool
 
     @classmethod
@@ -95,7 +117,11 @@ class Node:
         return cls(
             name=obj["metadata"]["name"],
             labels=obj["metadata"].get("labels", {}),
-            gpus={resource: _count(allocatable[resource]) for resource in sorted(GPU_RESOURCES & allocatable.keys())},
+            gpus={resource: _count(allocatable[resource]) for resource in sorted(filter(_is_gpu, allocatable))},
+            cpus=_count(allocatable.get("cpu", "0")),
+            memory_bytes=_count(allocatable.get("memory", "0")),
+            ephemeral_storage_bytes=_count(allocatable.get("ephemeral-storage", "0")),
+            taints=tuple(_taint(taint) for taint in obj["spec"].get("taints", ())),
             schedulable=not obj["spec"].get("unschedulable", False),
         )
 
@@ -116,13 +142,28 @@ class Cluster:
 
 
 def _requested_gpus(spec: Mapping[str, Any]) -> dict[str, int]:
-    requests: dict[str, int] = {}
-    for container in spec.get("containers", ()):
-        resources = container.get("resources", {})
-        for resource, amount in {**resources.get("limits", {}), **resources.get("requests", {})}.items():
-            if resource in GPU_RESOURCES:
-                requests[resource] = requests.get(resource, 0) + _count(amount)
-    return requests
+    """What the scheduler sets aside: init containers run before the others and one by one, sidecars all the time."""
+    begin = spec.get("initContainers", ())
+    lasting = Counter[str]()
+    for container in (*spec.get("containers", ()), *(each for each in begin if each.get("restartPolicy") == "Always")):
+        lasting.update(_gpus_of(container))
+    for container in begin:
+        lasting |= Counter(_gpus_of(container))
+    return dict(lasting)
+
+
+def _gpus_of(container: Mapping[str, Any]) -> dict[str, int]:
+    resources = container.get("resources", {})
+    asked = {**resources.get("limits", {}), **resources.get("requests", {})}
+    return {resource: _count(amount) for resource, amount in asked.items() if _is_gpu(resource)}
+
+
+def _is_gpu(resource: str) -> bool:
+    return resource in GPU_RESOURCES or resource.startswith(MIG_RESOURCE_PREFIX)
+
+
+def _taint(taint: Mapping[str, Any]) -> Taint:
+    return Taint(key=taint["key"], value=taint.get("value", ""), effect=taint["effect"])
 
 
 def _count(amount: str) -> int:

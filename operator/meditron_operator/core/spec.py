@@ -186,6 +186,10 @@ class Toleration(_Frozen):
         return self
 
 
+AUTO_GPU: Final = "auto"
+"""In the place of a card's name: the operator chooses among those of the cluster."""
+
+
 class Gpu(_Frozen):
     type: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?$", max_length=63)
     count: int | None = Field(default=None, ge=1, le=16)

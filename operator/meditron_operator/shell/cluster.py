@@ -1,7 +1,7 @@
 """The only module that talks to the API server."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
@@ -51,6 +51,8 @@ CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _LONGEST_RETRY_SECONDS: Final = 60.0  # whatever a proxy asks for: a stop can't wait for an hour
+LOG_HEAD_BYTES: Final = 2**20  # a start takes some 10 KB
+LOG_SECONDS: Final = 10.0
 _MAX_LINE_BYTES: Final = 8 * 2**20  # one watch event is one line; etcd's limit for an object is 1.5 MiB
 
 
@@ -104,6 +106,25 @@ class Cluster:
             await self._request("POST", EVENTS.path(event["metadata"]["namespace"]), body=event)
         except ConflictError:
             return
+
+    async def log_lines(self, pod: Ref, container: str) -> AsyncGenerator[str, None]:
+        """The log of a running container from its first line on: complete lines only, and no more than its head.
+
+        The caller closes the iterator once it has seen enough; the rest is then not even sent.
+        """
+        path, left = PODS.path(pod.namespace, pod.name) + "/log", LOG_HEAD_BYTES
+        params = {"container": container, "limitBytes": str(LOG_HEAD_BYTES)}
+        timeout = aiohttp.ClientTimeout(total=LOG_SECONDS)
+        try:
+            async with self._http.get(self._server + path, params=params, timeout=timeout) as response:
+                await _raise_for_status(response)
+                async for line in _lines(response.content):
+                    left -= len(line)
+                    if left < 0:
+                        return
+                    yield line.decode(errors="replace")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise UnavailableError(f"GET {path}: {_words(error)}") from error
 
     async def list(self, resource: Resource, selector: str) -> tuple[list[Manifest], str]:
         """All objects of a kind, and the resourceVersion to watch from."""

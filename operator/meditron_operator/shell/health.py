@@ -1,10 +1,12 @@
-"""The liveness endpoint: is every watch alive, and does work get done?"""
+"""The endpoints for probes and Prometheus: is every watch alive, does work get done, and what was measured?"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+
+from meditron_operator.shell.metrics import CONTENT_TYPE
 
 WATCH_LIMIT_SECONDS: Final = 180.0  # bookmarks come each minute; three missed ones are no accident
 WORK_LIMIT_SECONDS: Final = 300.0  # several request time-outs with their retries
@@ -34,8 +36,8 @@ class Vitals:
         return found
 
 
-async def serve(host: str, port: int, vitals: Callable[[], Vitals]) -> web.AppRunner:
-    """Serve GET /healthz (alive) and /readyz (has seen the whole cluster once), each 200 or 503.
+async def serve(host: str, port: int, vitals: Callable[[], Vitals], metrics: Callable[[], bytes]) -> web.AppRunner:
+    """Serve GET /healthz (alive) and /readyz (has seen the whole cluster once), each 200 or 503, and /metrics.
 
     The ages are in the body. The caller cleans the runner up.
     """
@@ -55,8 +57,11 @@ async def serve(host: str, port: int, vitals: Callable[[], Vitals]) -> web.AppRu
         }
         return web.json_response(body, status=503 if complaints else 200)
 
+    async def scrape(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics(), headers={"Content-Type": CONTENT_TYPE})
+
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz)])
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", scrape)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()

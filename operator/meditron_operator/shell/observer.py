@@ -9,6 +9,7 @@ from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.observed import Node, Pod
+from meditron_operator.core.spec import AUTO_GPU
 from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, NETWORK_POLICIES, NODES, PODS, Cluster, Resource
 from meditron_operator.shell.watch import Both, Feed, ObjectKey, Store, Watch
 from meditron_operator.shell.workqueue import Chance
@@ -39,7 +40,8 @@ class Observer:
         self._feeds[NETWORK_POLICIES.kind] = Both(self._children[NETWORK_POLICIES.kind], self._selecting)
         self._feeds[DEPLOYMENTS.kind] = self.deployments
         self._pods = Store[Pod](_pod_of_interest, _child_of, self._pod_changed)
-        self._nodes = Store[Node](_gpu_node, lambda _: None, lambda _: None)
+        self._nodes = Store[Node](_gpu_node, lambda _: None, self._node_changed)
+        self._nodes_told = True
 
         def watch(resource: Resource, store: Feed, selector: str = "") -> Watch:
             return Watch(cluster, resource, store, selector, chance)
@@ -106,8 +108,29 @@ class Observer:
         for deployment in self.deployments.group(namespace):
             self._wake(_name_of(deployment.ref))
 
+    def _node_changed(self, _: Node) -> None:
+        """It concerns who chooses among the cards; once for all nodes that changed at the same time."""
+        if self._nodes_told:
+            self._nodes_told = False
+            asyncio.get_running_loop().call_soon(self._wake_choosers)
+
+    def _wake_choosers(self) -> None:
+        self._nodes_told = True
+        for deployment in self.deployments.all():
+            if _chooses(deployment):
+                self._wake(_name_of(deployment.ref))
+
     def _pod_changed(self, pod: Pod) -> None:
         self._wake((pod.ref.namespace, pod.deployment or pod.service_account))
+
+
+def _chooses(deployment: Live) -> bool:
+    """Whether its raw spec leaves the card to the operator; it may be of any shape."""
+    match deployment.body.get("spec"):
+        case {"gpu": {"type": str(card)}}:
+            return card == AUTO_GPU
+        case _:
+            return False
 
 
 def _name_of(ref: Ref) -> ObjectKey:

@@ -12,14 +12,17 @@ from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
-from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide
+from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide, surroundings
 from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live, Ref
+from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
-from meditron_operator.core.status import View, condition_changes, event, summarize
+from meditron_operator.core.status import View, condition_changes, event, merge_patch, summarize
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import Cluster
+from meditron_operator.shell.meter import Meter
+from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.watch import ObjectKey
 
 SHORTAGE_SECONDS: Final = 5.0  # how stale the numbers about missing GPUs may get; asks the server for nothing
@@ -37,6 +40,14 @@ class Known(Protocol):
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
     def written(self, kind: str, answer: Manifest) -> None: ...
     def deleted(self, ref: Ref) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """What is measured, and where it is told."""
+
+    meter: Meter
+    metrics: Metrics
 
 
 @dataclass(slots=True)
@@ -63,9 +74,13 @@ class Pass:
 class Reconciler:
     """Brings one deployment after the other to what its spec asks for."""
 
-    def __init__(self, cluster: Cluster, known: Known, config: Config, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, cluster: Cluster, known: Known, meters: Meters, config: Config, now: Callable[[], datetime]
+    ) -> None:
         self._cluster = cluster
         self._known = known
+        self._meter = meters.meter
+        self._metrics = meters.metrics
         self._config = config
         self._now = now
         self._settled: dict[ObjectKey, dict[str, Settled]] = {}
@@ -75,49 +90,55 @@ class Reconciler:
         deployment = self._known.deployment(key)
         if deployment is None:
             self._settled.pop(key, None)
+            self._meter.forget(key)
+            self._metrics.forget(key)
             return None
-        case = self._case(deployment)
-        outcome, decision = await self._converge(key, case)
+        outcome, case, decision = await self._converge(key, deployment)
         view = View(
             case=case,
             cluster=self._known.around(key, outcome.others.values()),
             foreign=decision.foreign,
             failures=outcome.refusals,
+            measurements=(*stored_readings(deployment.status), *self._meter.found(key)),
         )
         status = await self._report(view, deployment)
+        self._metrics.tell(key, status)
+        if view.launch is not None:
+            await self._meter.want(key, view.pods, view.readings, view.launch)
         outcome.raise_for_retry(stopping=case.engaged is not None)
         return self._look_again(status)
 
-    def _case(self, deployment: Live) -> Case:
-        ref = deployment.ref
+    def _case(self, deployment: Live, cluster: Observed) -> Case:
+        ref, spec = deployment.ref, deployment.body.get("spec", {})
+        owner = Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid)
         return Case(
-            owner=Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid),
+            owner=owner,
             generation=deployment.generation,
             engaged=engaged(deployment.metadata),
             deleting="deletionTimestamp" in deployment.metadata,
-            verdict=assess(ref.name, deployment.body.get("spec", {}), self._config.engine_image),
+            verdict=assess(ref.name, spec, self._config.engine_image, surroundings(cluster, owner)),
             operator_namespace=self._config.operator_namespace,
         )
 
-    async def _converge(self, key: ObjectKey, case: Case) -> tuple[Pass, Decision]:
+    async def _converge(self, key: ObjectKey, deployment: Live) -> tuple[Pass, Case, Decision]:
         """Decide and write, and again with the truth when the cache turned out to be behind."""
-        outcome, decision = Pass(), Decision()
+        outcome, cluster = Pass(), self._known.around(key)
         workload = Ref(kind=WORKLOAD, namespace=key[0], name=names.child_name(key[1]))
-        if case.engaged is not None and self._known.around(key).child(workload.kind, workload.name) is None:
+        if engaged(deployment.metadata) is not None and cluster.child(workload.kind, workload.name) is None:
             await self._look_at(key, workload, outcome)  # a label taken off by hand hides it from the watch
         for _ in range(TRIES):
             outcome.conflict = None
             outcome.errors.clear()
-            decision = self._decide(key, case, outcome)
+            # With the case, since a card is chosen by what is there: on a StatefulSet unseen so far it stays.
+            cluster = self._known.around(key, outcome.others.values())
+            case = self._case(deployment, cluster)
+            decision = decide(case, cluster, self._settled.get(key, {}))
             await self._carry_out(key, decision, outcome)
             if outcome.conflict is None:
                 break
         if outcome.writes:
             log.info("children written", namespace=key[0], name=key[1], writes=outcome.writes)
-        return outcome, decision
-
-    def _decide(self, key: ObjectKey, case: Case, outcome: Pass) -> Decision:
-        return decide(case, self._known.around(key, outcome.others.values()), self._settled.get(key, {}))
+        return outcome, case, decision
 
     async def _carry_out(self, key: ObjectKey, decision: Decision, outcome: Pass) -> None:
         for step in decision.stop:
@@ -193,7 +214,7 @@ class Reconciler:
         try:
             for change in condition_changes(previous, status):
                 await self._announce(event(view.case, change, deployment.resource_version, now))
-            answer = await self._cluster.patch_status(ref, deployment.uid, dict.fromkeys(ours) | status)
+            answer = await self._cluster.patch_status(ref, deployment.uid, merge_patch(ours, status))
         except NotFoundError:
             self._known.deleted(ref)
             return status

@@ -18,8 +18,10 @@ from meditron_operator.core.live import Live
 from meditron_operator.errors import ApiError, FatalError, NotFoundError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
 from meditron_operator.shell.health import Vitals, serve
+from meditron_operator.shell.meter import Meter
+from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.observer import Observer
-from meditron_operator.shell.reconciler import Reconciler
+from meditron_operator.shell.reconciler import Meters, Reconciler
 from meditron_operator.shell.session import Connection, connect
 from meditron_operator.shell.watch import ObjectKey, Store
 from meditron_operator.shell.workqueue import Chance, WorkQueue
@@ -48,7 +50,8 @@ class Runtime:
         self._connections: list[Connection] = []
         self._cluster = Cluster(self.connect(), config.request_timeout_seconds)
         self.observer = Observer(self._cluster, self._wakes.put_nowait, chance)
-        reconciler = Reconciler(self._cluster, self.observer, config, lambda: datetime.now(UTC))
+        self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
+        reconciler = Reconciler(self._cluster, self.observer, self._meters, config, lambda: datetime.now(UTC))
         self._queue = WorkQueue(reconciler.reconcile, chance, self._is_stopped)
 
     def connect(self) -> Connection:
@@ -64,7 +67,9 @@ class Runtime:
 
     async def start(self, stop: asyncio.Event) -> None:
         """Begin to work; `stop` is set should any part of it end, so that the process ends too."""
-        self._health = await serve(self._config.health_host, self._config.health_port, self._vitals)
+        self._health = await serve(
+            self._config.health_host, self._config.health_port, self._vitals, self._meters.metrics.text
+        )
         self._tasks = asyncio.create_task(self._run(), name="runtime")
         self._tasks.add_done_callback(lambda _: stop.set())
 
@@ -88,6 +93,7 @@ class Runtime:
             await self.observer.synced()
             log.info("synced", seconds=round(time.monotonic() - self._started, 3))
             group.create_task(self._queue.run(self._config.workers))
+            group.create_task(self._meters.meter.run())
 
     async def _require_crd(self) -> None:
         """Without it Kopf would look once, find nothing to watch, and stay blind when it comes."""

@@ -12,6 +12,9 @@ from types import MappingProxyType
 from typing import Final
 
 BYTES_PER_GIB: Final = 2**30
+NVIDIA_RESOURCE_NAME: Final = "nvidia.com/gpu"  # NVIDIA device plugin
+NVIDIA_PRODUCT_LABEL: Final = "nvidia.com/gpu.product"  # GPU feature discovery
+MIG_RESOURCE_PREFIX: Final = "nvidia.com/mig-"  # and a profile such as 3g.40gb: device plugin, strategy `mixed`
 AMD_RESOURCE_NAME: Final = "amd.com/gpu"  # ROCm k8s-device-plugin
 AMD_PRODUCT_LABEL: Final = "amd.com/gpu.product-name"  # ROCm k8s-node-labeller, argument -product-name
 
@@ -32,8 +35,8 @@ class Gpu:
     """As GPU feature discovery writes `nvidia.com/gpu.family`; for AMD the architecture."""
     products: tuple[str, ...]
     """Values of `product_label` that mean this card: spaces of the NVML name become dashes."""
-    product_label: str = "nvidia.com/gpu.product"
-    resource_name: str = "nvidia.com/gpu"
+    product_label: str = NVIDIA_PRODUCT_LABEL
+    resource_name: str = NVIDIA_RESOURCE_NAME
     sliced: bool = False
     """True: a MIG slice of a card, which TGI can't spread a model over."""
     unproven: bool = False
@@ -43,6 +46,11 @@ class Gpu:
     @property
     def runs_rocm(self) -> bool:
         return self.compute_capability is None
+
+    @property
+    def taint_key(self) -> str:
+        """Key of the taint that keeps other pods off its nodes: the slices of a card share the card's."""
+        return NVIDIA_RESOURCE_NAME if self.resource_name.startswith(MIG_RESOURCE_PREFIX) else self.resource_name
 
 
 def _gib(figure: str) -> int:

@@ -28,6 +28,18 @@ class HttpProbe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogHead:
+    """What the first lines of an engine's log have told so far."""
+
+    kv_capacity_tokens: int | None = None
+    complete: bool = False
+    """The start is over: the following lines are about requests, and not to be read."""
+
+
+ReadLine = Callable[[LogHead, str], LogHead]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """How to run one replica of an engine."""
 
@@ -42,6 +54,8 @@ class Launch:
     liveness: HttpProbe
     startup_budget_seconds: int
     termination_grace_seconds: int
+    read_line: ReadLine
+    """Reads the log that the engine writes while it starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.engines.base import HttpProbe, Launch, Scratch, Sized
+from meditron_operator.core.engines.tgi_log import read_line
 from meditron_operator.core.sizing import Demand, KvCacheDtype, Plan, checkpoint_bytes
 from meditron_operator.core.sizing.attention import attention_of
 
@@ -56,6 +57,7 @@ def launch(sized: Sized) -> Launch:
         liveness=LIVENESS,
         startup_budget_seconds=budget,
         termination_grace_seconds=grace + TERMINATION_MARGIN_SECONDS,
+        read_line=read_line,
     )
 
 

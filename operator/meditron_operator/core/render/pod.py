@@ -130,7 +130,7 @@ def _on_nodes_with(gpu: Gpu) -> V1Affinity:
 
 
 def _tolerations(spec: Spec, gpu: Gpu) -> list[V1Toleration]:
-    own = V1Toleration(key=gpu.resource_name, operator="Exists", effect="NoSchedule")
+    own = V1Toleration(key=gpu.taint_key, operator="Exists", effect="NoSchedule")
     asked = [
         V1Toleration(
             key=toleration.key or None,

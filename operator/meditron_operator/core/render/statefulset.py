@@ -12,10 +12,12 @@ from kubernetes.client import (
     V1StatefulSetUpdateStrategy,
 )
 
+from meditron_operator.core.auto.remembered import remember
 from meditron_operator.core.engines.base import Launch, Sized
 from meditron_operator.core.render.meta import Manifest, Owner, manifest, metadata, pod_selector
 from meditron_operator.core.render.pod import pod_template
-from meditron_operator.names import HEADLESS_SUFFIX, child_name
+from meditron_operator.core.spec import AUTO_GPU
+from meditron_operator.names import CHOSEN_GPU, HEADLESS_SUFFIX, child_name
 
 
 def statefulset(owner: Owner, sized: Sized, launch: Launch, image: str, replicas: int) -> Manifest:
@@ -34,4 +36,8 @@ def statefulset(owner: Owner, sized: Sized, launch: Launch, image: str, replicas
         ),
         template=pod_template(owner, sized, launch, image),
     )
-    return manifest(V1StatefulSet(api_version="apps/v1", kind="StatefulSet", metadata=metadata(owner), spec=spec))
+    meta = metadata(owner)
+    if sized.spec.gpu.type == AUTO_GPU:
+        # Not in the template: what is only remembered must not restart a pod.
+        meta.annotations = {CHOSEN_GPU: remember(sized.demand.gpu)}
+    return manifest(V1StatefulSet(api_version="apps/v1", kind="StatefulSet", metadata=meta, spec=spec))

@@ -19,6 +19,8 @@ class Type(StrEnum):
     """The condition types, in the order in which a reader wants them."""
 
     ACCEPTED = "Accepted"
+    PLAN_CURRENT = "PlanCurrent"
+    PLAN_VERIFIED = "PlanVerified"
     SCHEDULED = "Scheduled"
     AVAILABLE = "Available"
     PROGRESSING = "Progressing"

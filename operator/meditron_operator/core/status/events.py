@@ -12,6 +12,11 @@ MAX_MESSAGE: Final = 1024  # characters; the server refuses more
 _GOOD_NEWS: Final = frozenset(
     {
         "Valid",
+        "Current",
+        "Fixed",
+        "BetterChoice",
+        "Measured",
+        "NotMeasured",
         "Scheduled",
         "Serving",
         "Complete",

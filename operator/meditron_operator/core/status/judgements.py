@@ -13,6 +13,8 @@ from meditron_operator.core.render.meta import labels
 from meditron_operator.core.render.network import deny
 from meditron_operator.core.selectors import selects
 from meditron_operator.core.status.condition import Condition, Truth, Type
+from meditron_operator.core.status.measuring import plan_verified
+from meditron_operator.core.status.planning import plan_current
 from meditron_operator.core.status.scheduling import scheduled
 from meditron_operator.core.status.view import View
 
@@ -91,7 +93,7 @@ def progressing(view: View) -> Condition:
             Type.PROGRESSING, Truth.FALSE if why == "NotAccepted" else Truth.TRUE, why, "no StatefulSet yet"
         )
     status, wanted = view.workload.status, view.workload.body["spec"]["replicas"]
-    current = status.get("observedGeneration", 0) >= view.workload.generation
+    current = not view.between_templates
     updated = status.get("updatedReplicas", 0) if current else 0
     if not current or updated < wanted or status.get("replicas", 0) != wanted:
         return Condition(
@@ -181,4 +183,13 @@ def _counted_down(workload: Live) -> bool:
     return seen and workload.body["spec"].get("replicas") == 0 and workload.status.get("replicas", 0) == 0
 
 
-JUDGEMENTS: Final[tuple[Judgement, ...]] = (accepted, scheduled, available, progressing, isolated, stopped)
+JUDGEMENTS: Final[tuple[Judgement, ...]] = (
+    accepted,
+    plan_current,
+    plan_verified,
+    scheduled,
+    available,
+    progressing,
+    isolated,
+    stopped,
+)

@@ -7,6 +7,8 @@ from typing import Any, Final
 from meditron_operator import names
 from meditron_operator.core.status.condition import Condition, Truth, Type, stored
 from meditron_operator.core.status.judgements import JUDGEMENTS
+from meditron_operator.core.status.measuring import measured, verified
+from meditron_operator.core.status.planning import gpu_choice
 from meditron_operator.core.status.view import View
 
 _HELD_UP: Final = frozenset({"NotOurs", "WriteRefused"})
@@ -20,6 +22,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
     `now` is RFC 3339 in UTC; it is used only where something changed, so equal views give equal statuses.
     """
     conditions = {condition.type: condition for condition in (judge(view) for judge in JUDGEMENTS)}
+    conditions[Type.PLAN_VERIFIED] = verified(view, previous, conditions[Type.PLAN_VERIFIED])
     phase, why = _phase(view, conditions)
     times = stored(previous)
     return {
@@ -32,6 +35,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
         "ready": f"{view.ready_replicas}/{view.wanted_replicas}",
         "selector": f"{names.DEPLOYMENT_LABEL}={view.case.owner.name}",
         **_deployed(view, previous),
+        **measured(view, previous),
         "conditions": [_dated(condition, view, times, now) for condition in conditions.values()],
     }
 
@@ -50,17 +54,28 @@ def condition_changes(previous: Mapping[str, Any], status: Mapping[str, Any]) ->
 
 
 _UNEVENTFUL: Final = frozenset(
-    {"NotEngaged", "NotAccepted", "PodsMissing", "NotScheduled", "Creating", "RollingOut", "Unverified"}
+    {
+        "NotEngaged",
+        "NotAccepted",
+        "PodsMissing",
+        "NotScheduled",
+        "Creating",
+        "RollingOut",
+        "Unverified",
+        "Current",
+        "Fixed",
+        "NotMeasured",
+    }
 )
 
 
 def _deployed(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
     """The address and the plan of what is deployed: while a new spec is not accepted, still the old one's."""
     if view.accepted is None or view.launch is None:
-        fields = ("endpoint", "plan", "engine") if view.workload is not None else ()
+        fields = ("endpoint", "gpuChoice", "plan", "engine") if view.workload is not None else ()
         return {field: previous[field] for field in fields if field in previous}
     sized, owner = view.accepted.sized, view.case.owner
-    plan, gpu = sized.plan, sized.spec.gpu.type
+    plan, gpu = sized.plan, sized.demand.gpu.name
     return {
         "endpoint": f"http://{names.child_name(owner.name)}.{owner.namespace}.svc:{view.launch.port}",
         "plan": {
@@ -74,6 +89,7 @@ def _deployed(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
             "sequencesAtFullContext": plan.sequences_at_full_context,
             "explanation": plan.explanation,
         },
+        **gpu_choice(view, previous),
         "engine": {"name": sized.spec.engine.name, "image": view.accepted.image},
     }
 

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from meditron_operator import names
 from meditron_operator.core.assess import Accepted
-from meditron_operator.core.decide import WORKLOAD, Case, is_ours
+from meditron_operator.core.decide import Case, replicas_of, workload_of
 from meditron_operator.core.engines import ENGINES
 from meditron_operator.core.engines.base import Launch, Sized
 from meditron_operator.core.live import Live
+from meditron_operator.core.measured import Reading, running
 from meditron_operator.core.observed import Cluster, Pod
 
 
@@ -21,6 +21,7 @@ class View:
     cluster: Cluster
     foreign: Sequence[Live] = ()  # objects of somebody else that stand where a child should
     failures: Sequence[str] = ()  # one line for each step that the API server refused
+    measurements: Sequence[Reading] = ()  # all that are known, also of pods that are gone
 
     @property
     def accepted(self) -> Accepted | None:
@@ -37,14 +38,23 @@ class View:
     @cached_property
     def workload(self) -> Live | None:
         """The StatefulSet, if it is ours."""
-        live = self.cluster.child(WORKLOAD, names.child_name(self.case.owner.name))
-        return live if live is not None and is_ours(live, self.case.owner) else None
+        return workload_of(self.cluster, self.case.owner)
 
     @cached_property
     def pods(self) -> tuple[Pod, ...]:
-        """The replicas: what the StatefulSet made. Others may carry the label or the service account too."""
-        uid = self.workload.uid if self.workload else None
-        return tuple(pod for pod in self.cluster.pods if pod.controller is not None and pod.controller == uid)
+        """The replicas."""
+        return replicas_of(self.workload, self.cluster)
+
+    @cached_property
+    def readings(self) -> tuple[Reading, ...]:
+        """What is measured of that which runs."""
+        return running(self.measurements, self.pods)
+
+    @property
+    def between_templates(self) -> bool:
+        """Whether the StatefulSet was changed, and its controller has not said yet what that means for the pods."""
+        workload = self.workload
+        return workload is not None and workload.status.get("observedGeneration", 0) < workload.generation
 
     @property
     def wanted_replicas(self) -> int:
@@ -57,4 +67,4 @@ class View:
 
     @property
     def ready_replicas(self) -> int:
-        return sum(1 for pod in self.pods if pod.ready and not pod.deleting)
+        return sum(pod.serves for pod in self.pods)

@@ -1,0 +1,70 @@
+"""Whether the plan is still the best one for this cluster."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from meditron_operator.core.auto import Choice
+from meditron_operator.core.status.condition import Condition, Truth, Type
+from meditron_operator.core.status.view import View
+
+MOST_WORDS: Final = 512
+"""Characters of one reason in the status; the conditions have room for more."""
+
+
+def plan_current(view: View) -> Condition:
+    """Whether `gpu.type: auto` would choose the same card today. It never moves what serves: this says so instead."""
+    accepted = view.accepted
+    if accepted is None:
+        return _current(Truth.UNKNOWN, "NotAccepted", "no card is chosen while the spec is not accepted")
+    card = accepted.sized.demand.gpu.name
+    if accepted.choice is None:
+        return _current(Truth.TRUE, "Fixed", f"spec.gpu.type names {card}")
+    choice = accepted.choice
+    if choice.gone:
+        instead = f"; {choice.better.gpu_type} would be chosen now" if choice.better else ""
+        return _current(Truth.FALSE, "CardGone", f"no node has {card} any more{instead}")
+    if choice.better is not None:
+        each, better = accepted.sized.plan.gpus_per_replica, choice.better
+        message = (
+            f"{better.gpus_per_replica} x {better.gpu_type} per replica ({better.profile}) would be chosen now, "
+            f"not {each} x {card} ({accepted.sized.plan.profile}): set spec.gpu.type to {better.gpu_type} to move"
+        )
+        return _current(Truth.FALSE, "BetterChoice", message)
+    return _current(Truth.TRUE, "Current", f"{card} is what would be chosen now")
+
+
+def _current(status: Truth, reason: str, message: str) -> Condition:
+    return Condition(Type.PLAN_CURRENT, status, reason, message)
+
+
+def gpu_choice(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
+    """`gpuChoice` of the status. It tells of the moment of the choice: while card and spec stay the same so does it,
+    or every pod that anybody starts on a GPU would have it written anew."""
+    if view.accepted is None or view.accepted.choice is None:
+        return {}
+    choice, told = view.accepted.choice, previous.get("gpuChoice")
+    same_spec = previous.get("observedGeneration") == view.case.generation
+    if choice.kept and same_spec and isinstance(told, Mapping) and told.get("gpuType") == choice.gpu.name:
+        return {"gpuChoice": told}
+    return {"gpuChoice": _told(choice)}
+
+
+def _told(choice: Choice) -> dict[str, Any]:
+    return {
+        "gpuType": choice.gpu.name,
+        "reason": _cut(choice.reason),
+        "runnersUp": [
+            {
+                "gpuType": each.gpu_type,
+                "gpusPerReplica": each.gpus_per_replica,
+                "profile": str(each.profile),
+                "reason": _cut(each.reason),
+            }
+            for each in choice.runners_up
+        ],
+        "refusals": [{"gpuType": each.gpu_type, "reason": _cut(each.reason)} for each in choice.refusals],
+    }
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 1] + "…"

@@ -1,0 +1,93 @@
+"""One node with the bridge plugin and one with Cilium for all tests; each test has a namespace of its own."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.support import Admin, create_all
+from tests.node.pods import PROBE, namespace
+from tests.node.timings import LINES, measured
+from tests.testbed import Testbed
+from tests.testbed.node import requirements
+from tests.testbed.node.options import NodeOptions
+
+_numbers = itertools.count()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in LINES:
+        terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def able() -> None:
+    """Skip where a node can't run. That is a failure where one must be able to."""
+    if missing := requirements.lacking(cilium=True):
+        reason = f"no real node can run here; missing: {'; '.join(missing)}"
+        if os.environ.get("MEDITRON_REQUIRE_NODE"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[[NodeOptions], Testbed]:
+    """Starts a testbed with no nodes but a real one."""
+
+    def start(options: NodeOptions) -> Testbed:
+        directory: Path = tmp_path_factory.mktemp("bed")
+        with measured(f"from nothing to a Ready node with {'Cilium' if options.cilium else 'the bridge plugin'}"):
+            return Testbed.start(directory, nodes="", progress=print, node=options)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def bridge_bed(start: Callable[[NodeOptions], Testbed]) -> Iterator[Testbed]:
+    with start(NodeOptions()) as bed:
+        yield bed
+
+
+@pytest.fixture(scope="session")
+def cilium_bed(start: Callable[[NodeOptions], Testbed]) -> Iterator[Testbed]:
+    with start(NodeOptions(cilium=True)) as bed:
+        yield bed
+
+
+@pytest.fixture(scope="session", params=["bridge", "cilium"])
+def bed(request: pytest.FixtureRequest) -> Testbed:
+    """One after the other."""
+    found = request.getfixturevalue(f"{request.param}_bed")
+    assert isinstance(found, Testbed)
+    return found
+
+
+@pytest.fixture(scope="session")
+def probe_images() -> dict[Path, str]:
+    """What was loaded into which testbed."""
+    return {}
+
+
+@pytest.fixture
+def probe(bed: Testbed, probe_images: dict[Path, str], tmp_path: Path) -> str:
+    """The probe image's name in this testbed."""
+    if bed.directory not in probe_images:
+        assert bed.node is not None
+        probe_images[bed.directory] = bed.node.load(PROBE.build(tmp_path, print))
+    return probe_images[bed.directory]
+
+
+@pytest.fixture
+def admin(bed: Testbed) -> Admin:
+    return Admin(bed.kubeconfig)
+
+
+@pytest.fixture
+def ward(admin: Admin) -> Iterator[str]:
+    """A fresh namespace where Pod Security `restricted` is enforced."""
+    name = f"ward-{next(_numbers)}"
+    create_all(admin, [namespace(name)])
+    yield name
+    admin.delete("Namespace", None, name)

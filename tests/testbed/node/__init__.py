@@ -1,0 +1,1 @@
+"""A real node: kubelet, containerd and kube-proxy in namespaces of their own. Linux, as root."""

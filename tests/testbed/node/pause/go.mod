@@ -1,0 +1,3 @@
+module meditron.test/pause
+
+go 1.26.0

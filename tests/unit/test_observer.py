@@ -1,0 +1,65 @@
+"""Who is woken by what."""
+
+import asyncio
+from typing import Any
+
+from meditron_operator.shell.cluster import Cluster
+from meditron_operator.shell.observer import Observer
+from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.workqueue import Chance
+from tests.unit.apiserver import ApiServer, connected
+
+
+def deployment(name: str, spec: Any) -> dict[str, Any]:
+    meta = {"namespace": "ward", "name": name, "uid": name, "resourceVersion": "1"}
+    return {"metadata": meta, "spec": spec}
+
+
+def node(name: str, version: int, gpus: str = "1", **labels: str) -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": name,
+            "resourceVersion": str(version),
+            "labels": {"nvidia.com/gpu.product": "L4", **labels},
+        },
+        "spec": {},
+        "status": {"allocatable": {"nvidia.com/gpu": gpus}, "conditions": [{"lastHeartbeatTime": str(version)}]},
+    }
+
+
+async def observed(cluster: Cluster) -> tuple[Observer, list[ObjectKey]]:
+    """An observer that knows one deployment of each sort; what they woke is forgotten."""
+    woken: list[ObjectKey] = []
+    observer = Observer(cluster, woken.append, Chance(clock=lambda: 0.0, random=lambda: 0.0))
+    specs = {"auto": {"gpu": {"type": "auto"}}, "named": {"gpu": {"type": "L4"}}, "broken": None, "odd": {"gpu": 7}}
+    for name, spec in specs.items():
+        observer.deployments.put(deployment(name, spec))
+    woken.clear()
+    return observer, woken
+
+
+async def test_nodes_wake_those_who_choose_and_once_only() -> None:
+    async with connected(ApiServer()) as (cluster, _):
+        observer, woken = await observed(cluster)
+        observer._nodes.replace_all([node(f"n{number}", 5) for number in range(9)], "5")
+        await asyncio.sleep(0)
+        assert woken == [("ward", "auto")]
+
+
+async def test_a_heartbeat_wakes_nobody_and_a_change_does() -> None:
+    async with connected(ApiServer()) as (cluster, _):
+        observer, woken = await observed(cluster)
+        observer._nodes.put(node("a", 5))
+        await asyncio.sleep(0)
+        woken.clear()
+        observer._nodes.put(node("a", 6))
+        await asyncio.sleep(0)
+        assert woken == []
+        for version, changed in enumerate((node("a", 7, gpus="2"), node("a", 8, zone="x")), 7):
+            observer._nodes.put(changed)
+            await asyncio.sleep(0)
+            assert woken == [("ward", "auto")], version
+            woken.clear()
+        observer._nodes.drop(node("a", 9))
+        await asyncio.sleep(0)
+        assert woken == [("ward", "auto")]
