@@ -7,13 +7,13 @@ import pytest
 
 from meditron_operator.core.assess import assess
 from meditron_operator.core.auto import Surroundings, recall
+from meditron_operator.core.auto.told import MOST_WORDS
 from meditron_operator.core.compare import matches, updated
 from meditron_operator.core.decide import Case, decide, surroundings
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.status import View, condition_changes, summarize
-from meditron_operator.core.status.planning import MOST_WORDS
 from tests.unit.auto.nodes import node, unknown
 from tests.unit.kit import OPERATOR_NAMESPACE, OWNER, child, pod, spec, stored
 

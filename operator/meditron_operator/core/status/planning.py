@@ -1,14 +1,11 @@
 """Whether the plan is still the best one for this cluster."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from meditron_operator.core.auto import Choice
+from meditron_operator.core.auto import tell
 from meditron_operator.core.status.condition import Condition, Truth, Type
 from meditron_operator.core.status.view import View
-
-MOST_WORDS: Final = 512
-"""Characters of one reason in the status; the conditions have room for more."""
 
 
 def plan_current(view: View) -> Condition:
@@ -46,25 +43,4 @@ def gpu_choice(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
     same_spec = previous.get("observedGeneration") == view.case.generation
     if choice.kept and same_spec and isinstance(told, Mapping) and told.get("gpuType") == choice.gpu.name:
         return {"gpuChoice": told}
-    return {"gpuChoice": _told(choice)}
-
-
-def _told(choice: Choice) -> dict[str, Any]:
-    return {
-        "gpuType": choice.gpu.name,
-        "reason": _cut(choice.reason),
-        "runnersUp": [
-            {
-                "gpuType": each.gpu_type,
-                "gpusPerReplica": each.gpus_per_replica,
-                "profile": str(each.profile),
-                "reason": _cut(each.reason),
-            }
-            for each in choice.runners_up
-        ],
-        "refusals": [{"gpuType": each.gpu_type, "reason": _cut(each.reason)} for each in choice.refusals],
-    }
-
-
-def _cut(words: str) -> str:
-    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 1] + "…"
+    return {"gpuChoice": tell(choice)}
