@@ -8,9 +8,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meditron_operator.core.assess import Accepted, assess
+from meditron_operator.core.assess import Accepted, Surroundings, assess
 from meditron_operator.core.spec import INVALID, UNPINNED, Spec, SpecError, parse
-from tests.unit.kit import DIGEST, GONE, IMAGE, spec
+from tests.unit.kit import DIGEST, GONE, IMAGE, node, spec
 
 SAMPLES = sorted((Path(__file__).parents[2] / "manifests" / "samples").glob("*.yaml"))
 PEER = {"namespace": "ward-apps", "podLabels": {"app": "notes"}}
@@ -29,7 +29,7 @@ def refused(raw: Any, name: str = "ward") -> SpecError:
 def test_samples_are_accepted(sample: Path) -> None:
     manifest = yaml.safe_load(sample.read_text(encoding="utf-8"))
     assert isinstance(parse(manifest["metadata"]["name"], manifest["spec"]), Spec)
-    verdict = assess(manifest["metadata"]["name"], manifest["spec"], None)
+    verdict = assess(manifest["metadata"]["name"], manifest["spec"], None, Surroundings(nodes=(node(),)))
     if sample.stem == "does-not-fit":
         assert isinstance(verdict, SpecError)
         assert verdict.reason == "DoesNotFit"
