@@ -51,7 +51,9 @@ def current(found: View) -> tuple[str, str, str]:
 CONDITIONS = [
     ((A100,), (A100,), SPEC, "True Current", "A100-80GB is what would be chosen now"),
     ((A100, L4), (A100,), SPEC, "False BetterChoice",
-     "1 x L4 per replica (standard) would be chosen now, not 1 x A100-80GB (standard): set spec.gpu.type to L4"),
+     "1 x L4 per replica (standard) would be chosen now, not 1 x A100-80GB (standard); to move,"),
+    ((A100, L4), (A100,), SPEC, "False BetterChoice", "to move, with a restart, set spec.gpu.type to L4"),
+    ((A100, unknown()), (A100,), SPEC, "False BetterChoice", "to move, with a restart, delete StatefulSet ward"),
     ((L4,), (A100,), SPEC, "False CardGone", "no node has A100-80GB any more; L4 would be chosen now"),
     ((), (A100,), SPEC, "False CardGone", "no node has A100-80GB any more"),
     ((A100,), (A100,), spec(), "True Fixed", "spec.gpu.type names A100-80GB"),

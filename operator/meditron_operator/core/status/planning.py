@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from meditron_operator.core.auto import tell
+from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.status.condition import Condition, Truth, Type
 from meditron_operator.core.status.view import View
+from meditron_operator.names import child_name
 
 
 def plan_current(view: View) -> Condition:
@@ -24,10 +26,17 @@ def plan_current(view: View) -> Condition:
         each, better = accepted.sized.plan.gpus_per_replica, choice.better
         message = (
             f"{better.gpus_per_replica} x {better.gpu_type} per replica ({better.profile}) would be chosen now, "
-            f"not {each} x {card} ({accepted.sized.plan.profile}): set spec.gpu.type to {better.gpu_type} to move"
+            f"not {each} x {card} ({accepted.sized.plan.profile}); {_how_to_move(view, better.gpu_type)}"
         )
         return _current(Truth.FALSE, "BetterChoice", message)
     return _current(Truth.TRUE, "Current", f"{card} is what would be chosen now")
+
+
+def _how_to_move(view: View, card: str) -> str:
+    """The spec can name the cards of the table only; without its StatefulSet a deployment chooses anew."""
+    if card in GPUS:
+        return f"to move, with a restart, set spec.gpu.type to {card}"
+    return f"to move, with a restart, delete StatefulSet {child_name(view.case.owner.name)}"
 
 
 def _current(status: Truth, reason: str, message: str) -> Condition:
