@@ -163,5 +163,5 @@ class RealNode:
         cilium.apply_definitions(cluster)
         kubeconfig = self._testbed.component_kubeconfig(commands.AGENT)
         cilium.write_options(self._layout, cilium.options(kubeconfig, self._ports))
-        clang = find("clang", tell)
-        self._run(cilium.agent(self._layout, self._cgroup, self._ports, self._options, clang))
+        tools = [find(name, tell).parent for name in cilium.TOOLS]
+        self._run(cilium.agent(self._layout, self._cgroup, self._ports, self._options, tools))
