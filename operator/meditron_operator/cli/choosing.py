@@ -1,7 +1,5 @@
 """`gpu.type: auto` without a cluster: the operator's own choice among the nodes of a file."""
 
-from dataclasses import replace
-
 from meditron_operator.cli.clusters import read_cluster
 from meditron_operator.cli.question import Question
 from meditron_operator.core.auto import Choice, Refused, Terms, Wanted, choose, market
@@ -11,10 +9,5 @@ def chosen(question: Question, nodes: str) -> Choice | tuple[Refused, ...]:
     """The card that the operator would take today, or why it would take none. Raises BadInput."""
     cluster = read_cluster(nodes)
     terms = Terms(node_selector=question.node_selector, tolerations=question.tolerations)
-    wanted = Wanted(on=question.on, replicas=question.replicas, others=cluster.others)
-    return choose(wanted, market(cluster.nodes, terms), None, serving=False)
-
-
-def on_card(question: Question, choice: Choice) -> Question:
-    """The same question with the card that was chosen."""
-    return replace(question, gpu=choice.gpu)
+    wanted = Wanted(on=question.on, terms=terms, replicas=question.replicas, others=cluster.others)
+    return choose(wanted, market(cluster.nodes, terms), None)
