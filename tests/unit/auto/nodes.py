@@ -40,10 +40,10 @@ def unknown(count: int = 1, name: str = "new-0", product: str = "NVIDIA-RTX-5000
     return node("L4", count, name, labels={**given, **changed})
 
 
-def mig_single(profile: str = "3g.40gb", memory: str = "40448", count: int = 2, name: str = "mig-0") -> Node:
+def mig_single(profile: str = "3g.40gb", memory: str = "40448", count: int = 2, product: str = A100_PRODUCT) -> Node:
     """An A100-80GB cut into equal slices that look like cards (MIG strategy `single`)."""
-    labels = {"nvidia.com/gpu.product": f"{A100_PRODUCT}-MIG-{profile}", "nvidia.com/gpu.memory": memory}
-    return node("A100-80GB", count, name, labels=labels)
+    labels = {"nvidia.com/gpu.product": f"{product}-MIG-{profile}", "nvidia.com/gpu.memory": memory}
+    return node("A100-80GB", count, "mig-0", labels=labels)
 
 
 def mig_mixed(

@@ -9,6 +9,7 @@ from meditron_operator.core.auto import Choice, Surroundings, remember
 from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Node, Pod
+from meditron_operator.core.render import Site, desired
 from meditron_operator.core.spec import SpecError
 from tests.unit.auto.nodes import mig_mixed, mig_single, node, unknown
 from tests.unit.kit import OWNER, pod, spec, stored
@@ -198,6 +199,19 @@ def test_new_terms_move_what_serves_when_its_card_has_no_node_on_them() -> None:
     assert choice(around, same).gpu.name == "A100-80GB"
     assert choice(around, same | {"gpu.count": 2}).gpu.name == "L40S"
     assert choice(around, same | {"gpu.tolerations": [{"operator": "Exists"}]}).gpu.name == "L40S"
+
+
+def test_a_slice_of_another_make_of_the_card_is_not_the_one_that_serves() -> None:
+    """The pods ask for the product that was there when the card was chosen."""
+    pcie = mig_single(product="NVIDIA-A100-80GB-PCIe")
+    first = verdict(surroundings(mig_single()), SMALL)
+    assert isinstance(first, Accepted)
+    site = Site(operator_namespace="o", image=first.image, stopped=False)
+    workload = Live.of("StatefulSet", stored(child_of(desired(OWNER, first.sized, site), "StatefulSet")))
+    around = Surroundings(nodes=(pcie, L4), workload=workload, serving=True)
+    assert (choice(around, SMALL).gpu.products, choice(around, SMALL).kept) == (first.sized.demand.gpu.products, True)
+    refused = choice(around, SMALL | {"gpu.nodeSelector": {"nvidia.com/gpu.count": "1"}})
+    assert refused.gpu.name == "L4"
 
 
 @pytest.mark.parametrize("annotation", [None, "{}", "not json", '{"name":"L4"}', "[]", "null"])

@@ -126,7 +126,8 @@ def _with_current(market: Market, current: Gpu) -> Market:
 
 def _as_remembered(offer: Offer, current: Gpu) -> Offer:
     nodes = tuple(node for node in offer.nodes if node.labels.get(current.product_label) in current.products)
-    return replace(offer, gpu=current, nodes=nodes)
+    others = (f"{node.name} has the card under another product label" for node in offer.nodes if node not in nodes)
+    return replace(offer, gpu=current, nodes=nodes, barred=(*offer.barred, *others))
 
 
 def _kept(wanted: Wanted, current: Current | None, ranked: list[_Candidate]) -> _Candidate | None:
