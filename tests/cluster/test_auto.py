@@ -147,6 +147,23 @@ def test_what_serves_is_told_of_a_better_card_and_left_alone(
     assert {request.resource for request in audit.writes(mark, namespace)} == {"events", "meditrondeployments/status"}
 
 
+def test_a_statefulset_that_the_watch_lost_keeps_its_card(admin: Admin, namespace: str, cards: Rack) -> None:
+    """Without its label it is unseen until the server refuses a second one of that name."""
+    cards.add(card_node(f"{namespace}-home", namespace, "A100-80GB:1"))
+    admin.create(auto("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    cards.add(card_node(f"{namespace}-better", namespace, "L40S:1"))
+    admin.wait_condition(namespace, "notes", "PlanCurrent", "BetterChoice")
+    template, uid = template_of(admin, namespace), pod_of(admin, namespace, "notes")["metadata"]["uid"]
+
+    admin.edit("StatefulSet", namespace, "notes", lambda body: body["metadata"].update(labels=None))
+
+    admin.wait("StatefulSet", namespace, "notes", lambda body: bool(body and body["metadata"].get("labels")))
+    assert template_of(admin, namespace) == template
+    assert pod_of(admin, namespace, "notes")["metadata"]["uid"] == uid
+    assert admin.wait_settled(namespace, "notes", "Ready")["status"]["plan"]["gpuType"] == "A100-80GB"
+
+
 def test_without_its_statefulset_it_chooses_anew(admin: Admin, namespace: str, cards: Rack) -> None:
     """How to move to a card that has no name in the table."""
     cards.add(card_node(f"{namespace}-home", namespace, "A100-80GB:1"))
