@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.testbed.build import HELM, KUBESTACK, KWOK, Buildable, ensure_built
+from tests.testbed.build import CYCLONUS, HELM, KUBESTACK, KWOK, Buildable, ensure_built
 from tests.testbed.errors import TestbedError
 from tests.testbed.node.debian import CLANG, NFT
 
@@ -40,6 +40,7 @@ _KNOWN: Mapping[str, Known] = {
     "nft": Known(NFT, oldest=(1, 0)),  # kube-proxy's way to set its rules
     "clang": Known(CLANG, oldest=(18, 1)),  # Cilium compiles its programs for the kernel with it
     "helm": Known(HELM, oldest=(4, 0), ask=("version", "--short")),
+    "cyclonus": Known(CYCLONUS, oldest=(0, 5), ask=("version",)),
 }
 
 
