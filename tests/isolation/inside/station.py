@@ -1,12 +1,15 @@
-"""Runs in test pods, on the node and beside it.
+"""Runs in test pods, on the node and beside it. It imports little: probers are started often, many at once.
 
 `serve PORT` takes TCP connections and echoes datagrams; `ask JSON` tries a list of [protocol, address, port] at
 once and prints one outcome for each.
 """
 
-import asyncio
+import errno
 import json
+import select
+import socket
 import sys
+import time
 
 _LIMIT_SECONDS = 2.5
 """With room for one SYN that is sent again after a second."""
@@ -14,73 +17,54 @@ _LIMIT_SECONDS = 2.5
 CONNECTS, REFUSED, SILENT = "connects", "refused", "silent"
 
 
-class _Echo(asyncio.DatagramProtocol):
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._transport.sendto(data, addr)
-
-
-class _Question(asyncio.DatagramProtocol):
-    """Sends one datagram; `answered` is whether one comes back."""
-
-    def __init__(self) -> None:
-        self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        transport.sendto(b"?")
-
-    def datagram_received(self, _data: bytes, _addr: tuple[str, int]) -> None:
-        self._is(CONNECTS)
-
-    def error_received(self, _error: Exception) -> None:
-        self._is(REFUSED)
-
-    def _is(self, outcome: str) -> None:
-        if not self.answered.done():
-            self.answered.set_result(outcome)
+def _serve(port: int) -> None:
+    connections = socket.create_server(("0.0.0.0", port), backlog=128)  # noqa: S104
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("0.0.0.0", port))  # noqa: S104
+    while True:
+        ready, _, _ = select.select([connections, datagrams], [], [])
+        if connections in ready:
+            connections.accept()[0].close()
+        if datagrams in ready:
+            data, sender = datagrams.recvfrom(16)
+            datagrams.sendto(data, sender)
 
 
-async def _serve(port: int) -> None:
-    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    await asyncio.get_running_loop().create_datagram_endpoint(_Echo, local_addr=("0.0.0.0", port))  # noqa: S104
-    server = await asyncio.start_server(hang_up, "0.0.0.0", port)  # noqa: S104
-    await server.serve_forever()
-
-
-async def _tcp(address: str, port: int) -> str:
-    _, writer = await asyncio.open_connection(address, port)
-    writer.close()
-    return CONNECTS
+def _begun(protocol: str, address: str, port: int) -> socket.socket | None:
+    """An attempt under way, None where the kernel knows at once that it can't be."""
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    attempt = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
+    if attempt.connect_ex((address, port)) not in {0, errno.EINPROGRESS}:
+        attempt.close()
+        return None
+    if protocol == "udp":
+        attempt.send(b"?")
+    return attempt
 
 
-async def _udp(address: str, port: int) -> str:
-    loop = asyncio.get_running_loop()
-    transport, question = await loop.create_datagram_endpoint(_Question, remote_addr=(address, port))
-    try:
-        return await question.answered
-    finally:
-        transport.close()
-
-
-async def _attempt(protocol: str, address: str, port: int) -> str:
-    try:
-        async with asyncio.timeout(_LIMIT_SECONDS):
-            return await (_udp if protocol == "udp" else _tcp)(address, port)
-    except TimeoutError:
-        return SILENT
-    except OSError:
-        return REFUSED
-
-
-async def _ask(targets: list[tuple[str, str, int]]) -> None:
-    print(json.dumps(await asyncio.gather(*(_attempt(*target) for target in targets))))
+def _ask(targets: list[tuple[str, str, int]]) -> list[str]:
+    outcomes = [SILENT] * len(targets)
+    poll = select.poll()
+    open_: dict[int, tuple[int, socket.socket]] = {}
+    for number, target in enumerate(targets):
+        attempt = _begun(*target)
+        if attempt is None:
+            outcomes[number] = REFUSED
+        else:
+            open_[attempt.fileno()] = number, attempt
+            poll.register(attempt, select.POLLIN if target[0] == "udp" else select.POLLOUT)
+    end = time.monotonic() + _LIMIT_SECONDS
+    while open_ and (left := end - time.monotonic()) > 0:
+        for descriptor, _ in poll.poll(left * 1000):
+            number, attempt = open_.pop(descriptor)
+            poll.unregister(descriptor)
+            failed = attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            outcomes[number] = REFUSED if failed else CONNECTS
+            attempt.close()
+    return outcomes
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[2])) if sys.argv[1] == "serve" else _ask(json.loads(sys.argv[2])))
+    if sys.argv[1] == "serve":
+        _serve(int(sys.argv[2]))
+    print(json.dumps(_ask(json.loads(sys.argv[2]))))

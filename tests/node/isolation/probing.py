@@ -92,24 +92,29 @@ class Probing:
 
     def _on_the_node(self, question: str) -> str:
         assert self.bed.node is not None
-        return self.bed.node.run(sys.executable, str(STATION), "ask", question)
+        return self.bed.node.run(sys.executable, "-IS", str(STATION), "ask", question)
 
     def _in_the_pod(self, who: Who, question: str) -> str:
-        """By a client of its own: a stream bends its client for as long as it is opened."""
-        api = config.new_client_from_config(config_file=str(self.bed.kubeconfig))  # type: ignore[no-untyped-call]
-        answer: str = stream(
-            client.CoreV1Api(api).connect_get_namespaced_pod_exec,
-            pod_name(who),
-            space_of(who),
-            command=["/usr/bin/python3", STATION_IN_IMAGE, "ask", question],
-            stdout=True,
-            stderr=True,
-            stdin=False,
-            tty=False,
-            _preload_content=False,
-            _request_timeout=_LIMIT_SECONDS,
-        )
-        return answer
+        """As `kubectl exec` does. By a client of its own: a stream bends its client for as long as it is opened."""
+        with config.new_client_from_config(config_file=str(self.bed.kubeconfig)) as api:  # type: ignore[no-untyped-call]
+            run = stream(
+                client.CoreV1Api(api).connect_get_namespaced_pod_exec,
+                pod_name(who),
+                space_of(who),
+                command=["/usr/bin/python3", "-IS", STATION_IN_IMAGE, "ask", question],
+                stdout=True,
+                stderr=True,
+                stdin=False,
+                tty=False,
+                _preload_content=False,
+            )
+            try:
+                run.run_forever(timeout=_LIMIT_SECONDS)
+                answer, complaint = run.read_stdout(), run.read_stderr()
+                assert run.returncode == 0, f"{who}: {complaint}"
+            finally:
+                run.sock.shutdown()  # close() leaves a connection that the server has ended to the garbage collector
+        return str(answer)
 
     def _resolved(self, deployment: str) -> Target | None:
         """What a name server would answer for the headless Service: the ready addresses of its slices."""
