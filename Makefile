@@ -55,7 +55,7 @@ mutation: venv  ## does a test fail for every small change of a rule? TARGET=siz
 demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
 	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
 
-docs: venv  ## compute the tables of docs/sizing.md anew
+docs: venv  ## compute the tables of docs/sizing.md and docs/isolation.md anew
 	$(BIN)/python -m tests.docs
 
 manifests: venv  ## render manifests/ and the chart's copies from their sources

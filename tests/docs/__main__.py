@@ -1,11 +1,8 @@
 """`python -m tests.docs` writes the computed tables into docs/."""
 
-from pathlib import Path
-
 from tests.docs.blocks import filled
-from tests.docs.sizing import BLOCKS
-
-SIZING = Path("docs/sizing.md")
+from tests.docs.files import COMPUTED
 
 if __name__ == "__main__":
-    SIZING.write_text(filled(SIZING.read_text(encoding="utf-8"), BLOCKS), encoding="utf-8")
+    for file, blocks in COMPUTED.items():
+        file.write_text(filled(file.read_text(encoding="utf-8"), blocks), encoding="utf-8")

@@ -95,6 +95,9 @@ KUBESTACK = Recipe(
 )
 KWOK = Recipe(name="kwok", version="0.7.0", usual="3 minutes", package="sigs.k8s.io/kwok/cmd/kwok")
 HELM = Recipe(name="helm", version="4.3.1", usual="5 minutes", package="helm.sh/helm/v4/cmd/helm")
+CYCLONUS = Recipe(
+    name="cyclonus", version="0.5.6", usual="1 minute", package="github.com/mattfenwick/cyclonus/cmd/cyclonus"
+)
 
 
 def ensure_built(recipe: Buildable, progress: Progress) -> Path:

@@ -24,7 +24,8 @@ from tests.testbed.nodes import DEFAULT_NODES
 from tests.testbed.programs import find_all
 
 USER_ERROR = 2
-HELM = "helm"
+TOOLS = ("helm", "cyclonus")
+"""Of tests that have no cluster."""
 
 app = typer.Typer(
     help="A real Kubernetes control plane on this machine, without Docker or root, with simulated GPU nodes.",
@@ -104,7 +105,7 @@ def build(
 ) -> None:
     """Find or build every program that the tests use, and say where each is."""
     with _clear_errors(), _progress() as tell:
-        found = build_node(tell) if node else find_all((*CONTROL_PLANE, HELM), tell)
+        found = build_node(tell) if node else find_all((*CONTROL_PLANE, *TOOLS), tell)
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.testbed.build import HELM, KUBESTACK, KWOK, Buildable, ensure_built
+from tests.testbed.build import CYCLONUS, HELM, KUBESTACK, KWOK, Buildable, ensure_built
 from tests.testbed.errors import TestbedError
 from tests.testbed.node.debian import CLANG, IPTABLES, NFT
 
@@ -41,6 +41,7 @@ _KNOWN: Mapping[str, Known] = {
     "iptables": Known(IPTABLES, oldest=(1, 8)),  # Cilium's, for its marks
     "clang": Known(CLANG, oldest=(18, 1)),  # Cilium compiles its programs for the kernel with it
     "helm": Known(HELM, oldest=(4, 0), ask=("version", "--short")),
+    "cyclonus": Known(CYCLONUS, oldest=(0, 5), ask=("version",)),
 }
 
 

@@ -5,18 +5,19 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import filled
+from tests.docs.files import COMPUTED
 from tests.docs.sizing import BLOCKS
 
-SIZING = Path("docs/sizing.md").read_text(encoding="utf-8")
+
+@pytest.mark.parametrize("file", COMPUTED, ids=str)
+def test_tables_are_up_to_date(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert filled(text, COMPUTED[file]) == text, "run `make docs`"
 
 
-def test_tables_are_up_to_date() -> None:
-    assert filled(SIZING, BLOCKS) == SIZING, "run `make docs`"
-
-
-@pytest.mark.parametrize("name", BLOCKS)
-def test_every_table_is_shown(name: str) -> None:
-    assert f"<!-- computed: {name} -->" in SIZING
+@pytest.mark.parametrize(("file", "name"), [(file, name) for file, blocks in COMPUTED.items() for name in blocks])
+def test_every_table_is_shown(file: Path, name: str) -> None:
+    assert f"<!-- computed: {name} -->" in file.read_text(encoding="utf-8")
 
 
 def test_a_block_that_nothing_computes_is_a_mistake() -> None:

@@ -1,0 +1,13 @@
+"""Which file has which computed tables."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.docs import isolation, sizing
+from tests.docs.blocks import Block
+
+COMPUTED: Final[Mapping[Path, Mapping[str, Block]]] = {
+    Path("docs/isolation.md"): isolation.BLOCKS,
+    Path("docs/sizing.md"): sizing.BLOCKS,
+}
