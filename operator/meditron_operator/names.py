@@ -15,6 +15,11 @@ OPERATOR_NAME: Final = "meditron-operator"
 
 KILL_SWITCH: Final = f"{GROUP}/kill-switch"
 KILL_REASON: Final = f"{GROUP}/kill-reason"
+KILLED_BY: Final = f"{GROUP}/killed-by"
+RELEASE_REQUESTED_BY: Final = f"{GROUP}/release-requested-by"
+RELEASE_REQUESTED_AT: Final = f"{GROUP}/release-requested-at"
+RELEASE_APPROVED_BY: Final = f"{GROUP}/release-approved-by"
+RESUME: Final = f"{GROUP}/resume"
 
 DEPLOYMENT_LABEL: Final = f"{GROUP}/deployment"
 NAME_LABEL: Final = "app.kubernetes.io/name"

@@ -14,13 +14,15 @@ NAMESPACE = "meditron-system"
 SERVICE_ACCOUNT = "meditron-operator"
 DEFINITIONS = REPOSITORY / "crds"
 BUNDLE = REPOSITORY / "manifests" / "install.yaml"
+STAMP = REPOSITORY / "manifests" / "stamp-kubernetes-1.36.yaml"
 _SERVICE_ACCOUNT_LIMIT_SECONDS = 30.0
 
 
 def install(cluster: Cluster) -> None:
     """Apply the CRDs, the namespace and the bundle; the operator itself is started beside the cluster."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    cluster.apply([namespace, *read_manifests(DEFINITIONS), *without_deployments(read_manifests(BUNDLE))])
+    bundle = without_deployments([*read_manifests(BUNDLE), *read_manifests(STAMP)])
+    cluster.apply([namespace, *read_manifests(DEFINITIONS), *bundle])
     wait_for(
         f"the service account {NAMESPACE}/{SERVICE_ACCOUNT}",
         lambda: cluster.has_service_account(NAMESPACE, SERVICE_ACCOUNT),

@@ -13,7 +13,7 @@ from meditron_operator.config import Config
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
 from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide
-from meditron_operator.core.killswitch import engaged
+from meditron_operator.core.killswitch import Off
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
@@ -34,6 +34,7 @@ class Known(Protocol):
     """What the reconciler needs of the observer."""
 
     def deployment(self, key: ObjectKey) -> Live | None: ...
+    def off(self, deployment: Live) -> Off | None: ...
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
     def written(self, kind: str, answer: Manifest) -> None: ...
     def deleted(self, ref: Ref) -> None: ...
@@ -85,7 +86,7 @@ class Reconciler:
             failures=outcome.refusals,
         )
         status = await self._report(view, deployment)
-        outcome.raise_for_retry(stopping=case.engaged is not None)
+        outcome.raise_for_retry(stopping=case.off is not None)
         return self._look_again(status)
 
     def _case(self, deployment: Live) -> Case:
@@ -93,7 +94,7 @@ class Reconciler:
         return Case(
             owner=Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid),
             generation=deployment.generation,
-            engaged=engaged(deployment.metadata),
+            off=self._known.off(deployment),
             deleting="deletionTimestamp" in deployment.metadata,
             verdict=assess(ref.name, deployment.body.get("spec", {}), self._config.engine_image),
             operator_namespace=self._config.operator_namespace,
@@ -103,7 +104,7 @@ class Reconciler:
         """Decide and write, and again with the truth when the cache turned out to be behind."""
         outcome, decision = Pass(), Decision()
         workload = Ref(kind=WORKLOAD, namespace=key[0], name=names.child_name(key[1]))
-        if case.engaged is not None and self._known.around(key).child(workload.kind, workload.name) is None:
+        if case.off is not None and self._known.around(key).child(workload.kind, workload.name) is None:
             await self._look_at(key, workload, outcome)  # a label taken off by hand hides it from the watch
         for _ in range(TRIES):
             outcome.conflict = None
