@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-cluster demo docs manifests mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-cluster demo docs attacks manifests mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
 
 docs: venv  ## compute the tables of docs/sizing.md anew
 	$(BIN)/python -m tests.docs
+
+attacks: programs  ## try every way to undo the kill switch, and write docs/kill-switch-attacks.md
+	$(BIN)/python -m tests.cluster.attacks
 
 manifests: venv  ## render manifests/ and the chart's copies from their sources
 	$(BIN)/python -m tests.chart.render

@@ -56,8 +56,11 @@ Whatever a client forges there, the server's entry for this very request is amon
 {{- define "meditron.latch.variables" -}}
 - name: old
   expression: "oldObject != null && has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}"
+# A server-side apply that takes the last annotation away leaves null.
 - name: new
-  expression: "object == null ? variables.old : has(object.metadata.annotations) ? object.metadata.annotations : {}"
+  expression: >-
+    object == null ? variables.old :
+    has(object.metadata.annotations) && type(object.metadata.annotations) == map ? object.metadata.annotations : {}
 - name: wasEngaged
   expression: "'meditron.ai/kill-switch' in variables.old"
 - name: isEngaged
