@@ -34,6 +34,11 @@ def test_nothing_gets_through(results: list[Result]) -> None:
     assert [(result.attempt.attack.name, result.attempt.actor.name, result.message) for result in bad] == []
 
 
+def test_no_rule_refuses_by_accident(results: list[Result]) -> None:
+    """An expression that can't be evaluated refuses too, and would refuse what is allowed."""
+    assert [result.message for result in results if "resulted in error" in result.message] == []
+
+
 def test_everything_is_as_it_was(results: list[Result], attacked: Testbed) -> None:
     """Also what an attempt started that ends later: the garbage collector, for one with a false owner."""
     attackers = Attackers(attacked)

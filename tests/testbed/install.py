@@ -16,6 +16,13 @@ DEFINITIONS = REPOSITORY / "crds"
 BUNDLE = REPOSITORY / "manifests" / "install.yaml"
 STAMP = REPOSITORY / "manifests" / "stamp-kubernetes-1.36.yaml"
 _SERVICE_ACCOUNT_LIMIT_SECONDS = 30.0
+_POLICIES_LIMIT_SECONDS = 60.0
+_PROBE: Manifest = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "probe", "namespace": "default"},
+    "spec": {"ports": [{"port": 1}]},
+}
 
 
 def install(cluster: Cluster) -> None:
@@ -23,6 +30,7 @@ def install(cluster: Cluster) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     bundle = without_deployments([*read_manifests(BUNDLE), *read_manifests(STAMP)])
     cluster.apply([namespace, *read_manifests(DEFINITIONS), *bundle])
+    wait_for("the admission policies to know the new kinds", lambda: cluster.admits(_PROBE), _POLICIES_LIMIT_SECONDS)
     wait_for(
         f"the service account {NAMESPACE}/{SERVICE_ACCOUNT}",
         lambda: cluster.has_service_account(NAMESPACE, SERVICE_ACCOUNT),
