@@ -142,7 +142,7 @@ Whatever a client forges there, the server's entry for this very request is amon
   message: "only a person with the verb approve-release may approve a release"
   reason: Forbidden
 - expression: >-
-    !variables.releasing || (variables.writes.size() > 0 &&
+    !variables.releasing || !('meditron.ai/release-requested-at' in variables.old) || (variables.writes.size() > 0 &&
     variables.writes.all(entry, timestamp(entry.time) <= variables.requestedAt + duration('15m')))
   message: "the release was requested more than 15 minutes ago: it must be requested again"
   reason: Forbidden

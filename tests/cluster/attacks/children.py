@@ -31,7 +31,7 @@ def attacks() -> Iterator[Attack]:
         yield from _policies(where)
         yield from _services(where)
     definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/meditrondeployments.meditron.ai"
-    yield Attack("DELETE of the CRD", place("cluster"), "DELETE", definition)
+    yield Attack("DELETE of the CRD", place("deployment"), "DELETE", definition)
     nobodys = fixed(_pod("default", OURS))
     yield Attack("pod of no deployment", place("cluster"), "POST", _core("default", "pods"), nobodys)
 

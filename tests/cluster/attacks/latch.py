@@ -107,16 +107,16 @@ def _flawed_requests(where: Place) -> Iterator[Attack]:
     """On a switch that nobody asked to release."""
     alone = {APPROVED: "me", **CLEAN}
     yield _patch("release by one person alone", where, _mine(alone))
-    yield _patch("request and release in one write", where, _mine({ASKED_BY: RITA, ASKED_AT: moment(), **alone}))
+    yield _patch("request and release in one write", where, _mine({ASKED_BY: RITA, ASKED_AT: "now", **alone}))
     yield _patch("approval ahead of a request", where, _mine({APPROVED: "me"}), breach=_has(APPROVED))
     yield _patch("resume while engaged", where, _mine({RESUME: "me"}), breach=_has(RESUME))
-    proper = {ASKED_BY: "me", ASKED_AT: moment()}
+    proper = {ASKED_BY: "me", ASKED_AT: "now"}
     yield _patch("request without the verb", where, _mine(proper), breach=_has(ASKED_BY), entitled=_REQUESTERS)
-    asked = {ASKED_BY: "somebody", ASKED_AT: moment()}
+    asked = {ASKED_BY: "somebody", ASKED_AT: "now"}
     yield _patch("request in another's name", where, _mine(asked), breach=_has(ASKED_BY))
     late = {ASKED_BY: "me", ASKED_AT: "2099-01-01T00:00:00Z"}
     yield _patch("request dated 2099", where, _mine(late), breach=_has(ASKED_AT))
-    yield _patch("request without a date", where, _mine({ASKED_BY: "me", ASKED_AT: "now"}), breach=_has(ASKED_AT))
+    yield _patch("request without a date", where, _mine({ASKED_BY: "me", ASKED_AT: "soon"}), breach=_has(ASKED_AT))
 
 
 def _flawed_releases(scope: str) -> Iterator[Attack]:
@@ -126,7 +126,7 @@ def _flawed_releases(scope: str) -> Iterator[Attack]:
     path, forged = old.carrier_path, edited(_forge)
     words = "approval after 20 minutes, times forged"
     yield Attack(words, old, "PUT", path, forged, live=path, breach=no_longer_halted)
-    yield _patch("date of the request renewed", old, _mine({ASKED_AT: moment()}), breach=always)
+    yield _patch("date of the request renewed", old, _mine({ASKED_AT: "now"}), breach=always)
     yield _patch("approval of one's own request", own, _mine({APPROVED: "soloist", **CLEAN}))
     asked = place(scope, "asked")
     yield _patch("approval without the verb", asked, _mine(proper), entitled=_APPROVERS)
@@ -138,7 +138,7 @@ def _flawed_releases(scope: str) -> Iterator[Attack]:
     yield _patch("approval left over from before", again, _mine(CLEAN))
     yield _patch("leftover approval taken off", again, _mine({APPROVED: None}), breach=_has_not(APPROVED))
     yield _patch("leftover resume taken off", again, _mine({RESUME: None}), breach=_has_not(RESUME))
-    late = {ASKED_BY: "me", ASKED_AT: moment()}
+    late = {ASKED_BY: "me", ASKED_AT: "now"}
     yield _patch("request beside a leftover approval", again, _mine(late), breach=_has(ASKED_AT))
 
 
@@ -178,10 +178,13 @@ def _replace(path: str, value: Any) -> list[Manifest]:
 
 
 def _mine(changes: Mapping[str, str | None]) -> Any:
-    """The annotations with `me` as the attacker's own name."""
-    return lambda live, me: {
-        "metadata": {"annotations": {key: me if value == "me" else value for key, value in changes.items()}}
-    }
+    """The annotations with `me` as the attacker's own name, and `now` as the time of the request."""
+
+    def body(live: Manifest, me: str) -> Manifest:
+        words = {"me": me, "now": moment()}
+        return {"metadata": {"annotations": {key: words.get(value or "", value) for key, value in changes.items()}}}
+
+    return body
 
 
 def _applied(kept: dict[str, str]) -> Any:
