@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node demo docs manifests mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node demo docs attacks rules manifests mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,12 @@ demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
 
 docs: venv  ## compute the tables of docs/sizing.md and docs/isolation.md anew
 	$(BIN)/python -m tests.docs
+
+attacks: programs  ## try every way to undo the kill switch, and write docs/kill-switch-attacks.md
+	$(BIN)/python -m tests.cluster.attacks
+
+rules: programs  ## take each rule of the admission policies out: does something get through? some minutes
+	$(BIN)/python -m tests.cluster.attacks.rules
 
 manifests: venv  ## render manifests/ and the chart's copies from their sources
 	$(BIN)/python -m tests.chart.render

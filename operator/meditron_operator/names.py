@@ -15,6 +15,12 @@ OPERATOR_NAME: Final = "meditron-operator"
 
 KILL_SWITCH: Final = f"{GROUP}/kill-switch"
 KILL_REASON: Final = f"{GROUP}/kill-reason"
+KILL_TICKET: Final = f"{GROUP}/kill-ticket"
+KILLED_BY: Final = f"{GROUP}/killed-by"
+RELEASE_REQUESTED_BY: Final = f"{GROUP}/release-requested-by"
+RELEASE_REQUESTED_AT: Final = f"{GROUP}/release-requested-at"
+RELEASE_APPROVED_BY: Final = f"{GROUP}/release-approved-by"
+RESUME: Final = f"{GROUP}/resume"
 
 CHOSEN_GPU: Final = f"{GROUP}/gpu"
 """Annotation of the StatefulSet: the card that `gpu.type: auto` stands for, with the facts it was sized by."""

@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -14,6 +14,7 @@ ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "charts" / "meditron-operator"
 CRDS: Final = ROOT / "crds"
 BUNDLE: Final = ROOT / "manifests" / "install.yaml"
+STAMP: Final = ROOT / "manifests" / "stamp-kubernetes-1.36.yaml"
 DOCS: Final = ROOT / "docs"
 NAMESPACE: Final = "meditron-system"
 # Nobody has published an image yet: whoever installs the bundle puts the digest of their own here.
@@ -25,13 +26,19 @@ _HEADER: Final = """\
 """
 
 
+_STAMP_HEADER: Final = """\
+# For Kubernetes >= 1.36, beside install.yaml: the API server writes down who engaged a kill switch.
+# Rendered from charts/meditron-operator by `make manifests`.
+"""
+
+
 def generated() -> Mapping[Path, str]:
     """The content of every generated file, by its path."""
     copies = {CHART / "crds" / crd.name: crd.read_text() for crd in sorted(CRDS.glob("*.yaml"))}
     references = {
         DOCS / f"api-{crd.stem}.md": reference(yaml.safe_load(crd.read_text())) for crd in sorted(CRDS.glob("*.yaml"))
     }
-    return copies | references | {BUNDLE: bundle()}
+    return copies | references | {BUNDLE: bundle(), STAMP: stamp()}
 
 
 def bundle() -> str:
@@ -42,9 +49,21 @@ def bundle() -> str:
         "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
     }
     crds = [yaml.safe_load(crd.read_text()) for crd in sorted(CRDS.glob("*.yaml"))]
-    rendered = [body for body in yaml.safe_load_all(template()) if body]
-    documents = yaml.dump_all([namespace, *crds, *rendered], Dumper=_Plain, sort_keys=False, width=120)
-    return _HEADER + "---\n" + documents
+    return _HEADER + _documents([namespace, *crds, *_bodies("--kube-version", "1.30.0")])
+
+
+def stamp() -> str:
+    """What only newer servers know."""
+    older, newer = (_bodies("--kube-version", version) for version in ("1.30.0", "1.36.0"))
+    return _STAMP_HEADER + _documents([body for body in newer if body not in older])
+
+
+def _bodies(*arguments: str) -> list[dict[str, Any]]:
+    return [body for body in yaml.safe_load_all(template(*arguments)) if body]
+
+
+def _documents(bodies: list[dict[str, Any]]) -> str:
+    return "---\n" + yaml.dump_all(bodies, Dumper=_Plain, sort_keys=False, width=120)
 
 
 def template(*arguments: str) -> str:

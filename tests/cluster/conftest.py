@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster.people import let_go
 from tests.cluster.support import Admin, Audit, create_all, weights_volume
 from tests.testbed import Testbed
 
@@ -39,8 +40,7 @@ def namespace(admin: Admin) -> Iterator[str]:
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     create_all(admin, weights_volume(name))
     yield name
-    for body in admin.list("MeditronDeployment", name):
-        admin.delete("MeditronDeployment", name, body["metadata"]["name"])
+    let_go(admin, name)
     for pod in admin.list("Pod", name):
         admin.wait_gone("Pod", name, pod["metadata"]["name"], 60)  # the next test wants its GPUs
     admin.delete("Namespace", None, name)

@@ -29,6 +29,7 @@ class Admin:
     """The cluster as an administrator sees it. Waiting is watching, always with a deadline."""
 
     def __init__(self, kubeconfig: Path) -> None:
+        self.kubeconfig = kubeconfig
         self.api = config.new_client_from_config(config_file=str(kubeconfig))  # type: ignore[no-untyped-call]
         # Beside the kubeconfig: the client's own choice would leave a file in /tmp for ever.
         cache = str(kubeconfig.with_suffix(".discovery.json"))

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes.dynamic.exceptions import ForbiddenError
 
 from tests.chart.render import CHART, NAMESPACE, PLACEHOLDER_IMAGE
 from tests.cluster.support import Admin, create_all, deployment, weights_volume
 from tests.testbed import Testbed
 from tests.testbed.programs import find
+from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -45,11 +47,20 @@ def test_install_and_uninstall(empty_bed: Testbed) -> None:
     admin.wait_gone("Deployment", NAMESPACE, "meditron-operator")
     assert admin.get("ClusterRole", None, "meditron-operator") is None
     assert admin.get("MeditronDeployment", "ward", "notes") is not None  # Helm leaves CRDs and what is in them
-    admin.delete("CustomResourceDefinition", None, "meditrondeployments.meditron.ai")
+    wait_for("the policies to be forgotten", lambda: deleted(admin, "meditrondeployments.meditron.ai"), 30)
     admin.wait_gone("CustomResourceDefinition", None, "meditrondeployments.meditron.ai")
     for name in ("ward", NAMESPACE):
         admin.delete("Namespace", None, name)
         admin.wait_gone("Namespace", None, name, 60)
+
+
+def deleted(admin: Admin, definition: str) -> bool:
+    """Whether it could be deleted: the server knows about a second late that the policy against it is gone."""
+    try:
+        admin.delete("CustomResourceDefinition", None, definition)
+    except ForbiddenError:
+        return False
+    return True
 
 
 def test_the_bundle_is_accepted_as_it_is(empty_bed: Testbed, bundle: Path) -> None:

@@ -1,26 +1,19 @@
-"""The kill annotation in its first form: no client, no replica, and the truth about it, whatever the spec says."""
+"""The kill switch as the operator acts on it: no client, no replica, and the truth about it, whatever the spec says."""
 
 import time
 
 import pytest
-from kubernetes.dynamic.exceptions import UnprocessibleEntityError
+from kubernetes.dynamic.exceptions import ForbiddenError, UnprocessibleEntityError
 
+from tests.cluster.people import engage, refusal, release, resume
 from tests.cluster.support import Admin, Audit, Manifest, condition, deployment, touch, writes_caused
 from tests.testbed import Testbed
 
 pytestmark = pytest.mark.cluster
 
 KILL = "meditron.ai/kill-switch"
-REASON = "meditron.ai/kill-reason"
-
-
-def engage(admin: Admin, namespace: str, name: str, mode: str = "halt") -> None:
-    annotations = {KILL: mode, REASON: "wrong dose suggested"}
-    admin.patch("MeditronDeployment", namespace, name, {"metadata": {"annotations": annotations}})
-
-
-def release(admin: Admin, namespace: str, name: str) -> None:
-    admin.patch("MeditronDeployment", namespace, name, {"metadata": {"annotations": {KILL: None, REASON: None}}})
+KEPT_OFF = "the kill switch keeps notes off"
+WITHOUT = {"metadata": {"annotations": {KILL: None}}}
 
 
 def assert_stopped(admin: Admin, namespace: str, name: str) -> Manifest:
@@ -33,8 +26,8 @@ def assert_stopped(admin: Admin, namespace: str, name: str) -> Manifest:
     return stopped
 
 
-@pytest.mark.parametrize("mode", ["halt", "drain", "hold", "True ", "no", ""])
-def test_any_value_stops(admin: Admin, namespace: str, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["halt", "drain", "hold"])
+def test_every_mode_stops(admin: Admin, namespace: str, mode: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
     address = admin.get("Service", namespace, "notes")
@@ -50,7 +43,7 @@ def test_any_value_stops(admin: Admin, namespace: str, mode: str) -> None:
     assert admin.get("Service", namespace, "notes") == address  # clients keep the address
 
 
-def test_release_brings_it_back(admin: Admin, namespace: str) -> None:
+def test_after_a_release_it_stays_off_until_somebody_resumes(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
     engage(admin, namespace, "notes")
@@ -58,9 +51,50 @@ def test_release_brings_it_back(admin: Admin, namespace: str) -> None:
 
     release(admin, namespace, "notes")
 
+    released = admin.wait_condition(namespace, "notes", "Stopped", "Released")
+    assert released["status"] == "True"
+    assert "requested by rita, approved by paul" in released["message"]
+    assert writes_caused(admin, audit, namespace, lambda: touch(admin, namespace, "notes")) == []
+    assert admin.get("Pod", namespace, "notes-0") is None
+
+    resume(admin, namespace, "notes")
+
     body = admin.wait_settled(namespace, "notes", "Ready")
     assert condition(body, "Stopped")["reason"] == "NotEngaged"
     assert admin.get("NetworkPolicy", namespace, "notes-allow") is not None
+
+
+def test_engaged_again_it_takes_two_people_again(admin: Admin, namespace: str) -> None:
+    admin.create(deployment("notes", namespace, replicas=0))
+    for _ in range(2):
+        engage(admin, namespace, "notes")
+        admin.wait_condition(namespace, "notes", "Stopped", "EngagedUnverified")
+        assert "must first be requested" in refusal(admin, "MeditronDeployment", namespace, "notes", WITHOUT)
+        release(admin, namespace, "notes")
+        resume(admin, namespace, "notes")
+        admin.wait_condition(namespace, "notes", "Stopped", "NotEngaged")
+
+
+@pytest.mark.parametrize("scope", ["namespace", "cluster"])
+def test_a_wider_scope_stops_and_releases_all_in_it(admin: Admin, namespace: str, scope: str) -> None:
+    carrier = namespace if scope == "namespace" else "meditron-system"
+    for name in ("notes", "letters"):
+        admin.create(deployment(name, namespace))
+        admin.wait_settled(namespace, name, "Ready")
+
+    engage(admin, None, carrier, kind="Namespace")
+    try:
+        for name in ("notes", "letters"):
+            stopped = assert_stopped(admin, namespace, name)
+            assert f"whole {scope}, halt: wrong dose suggested" in stopped["message"]
+    finally:
+        release(admin, None, carrier, kind="Namespace")
+    for name in ("notes", "letters"):
+        admin.wait_condition(namespace, name, "Stopped", "Released")
+    resume(admin, None, carrier, kind="Namespace")
+
+    for name in ("notes", "letters"):
+        admin.wait_settled(namespace, name, "Ready")
 
 
 def test_stopped_is_not_said_before_the_last_pod_is_gone(bed: Testbed, admin: Admin, namespace: str) -> None:
@@ -96,37 +130,36 @@ def test_a_deployment_that_is_born_stopped_never_runs(admin: Admin, audit: Audit
     assert admin.list("Pod", namespace) == []
 
 
-@pytest.mark.parametrize("action", ["scale", "edit", "recreate the allow-policy", "scale the StatefulSet"])
-def test_nothing_brings_it_back(admin: Admin, namespace: str, action: str) -> None:
+def test_nothing_brings_it_back(admin: Admin, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
     policy = admin.get("NetworkPolicy", namespace, "notes-allow")
     assert policy is not None
     engage(admin, namespace, "notes")
     assert_stopped(admin, namespace, "notes")
+    kept = ("name", "namespace", "labels", "ownerReferences")
+    policy["metadata"] = {key: value for key, value in policy["metadata"].items() if key in kept}
 
-    if action == "scale":
-        admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"replicas": 3}})
-    elif action == "edit":
-        admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"shutdown": {"graceSeconds": 5}}})
-    elif action == "scale the StatefulSet":
-        admin.patch("StatefulSet", namespace, "notes", {"spec": {"replicas": 1}})
-    else:
-        policy["metadata"] = {
-            key: value
-            for key, value in policy["metadata"].items()
-            if key in ("name", "namespace", "labels", "ownerReferences")
-        }
+    for kind in ("MeditronDeployment", "StatefulSet"):
+        assert KEPT_OFF in refusal(admin, kind, namespace, "notes", {"spec": {"replicas": 3}})
+    with pytest.raises(ForbiddenError, match=KEPT_OFF):
         admin.create(policy)
 
-    def undone(body: Manifest | None) -> bool:
-        return body is None or body["spec"].get("replicas", 0) == 0
-
-    admin.wait_gone("NetworkPolicy", namespace, "notes-allow")
-    admin.wait("StatefulSet", namespace, "notes", undone)
-    admin.wait_gone("Pod", namespace, "notes-0")  # nothing of ours keeps a pod from being made for a moment
-    admin.wait_phase(namespace, "notes", "Stopped", 60)
     assert_stopped(admin, namespace, "notes")
+
+
+def test_it_can_be_mended_while_it_is_stopped(admin: Admin, namespace: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    engage(admin, namespace, "notes")
+    assert_stopped(admin, namespace, "notes")
+
+    admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"shutdown": {"graceSeconds": 5}}})
+
+    admin.wait_settled(namespace, "notes", "Stopped")
+    workload = admin.get("StatefulSet", namespace, "notes")
+    assert workload is not None
+    assert workload["spec"]["replicas"] == 0
 
 
 def test_a_spec_that_no_longer_fits_is_stopped_all_the_same(admin: Admin, namespace: str) -> None:
@@ -222,7 +255,10 @@ def test_a_deployment_that_is_being_deleted_can_be_stopped(admin: Admin, namespa
 
     admin.wait_gone("Pod", namespace, "notes-0", 60)
     assert_stopped(admin, namespace, "notes")
-    admin.patch("MeditronDeployment", namespace, "notes", {"metadata": {"finalizers": None}})
+    last = {"metadata": {"finalizers": None}}
+    assert "the last finalizer must stay" in refusal(admin, "MeditronDeployment", namespace, "notes", last)
+    release(admin, namespace, "notes")
+    admin.patch("MeditronDeployment", namespace, "notes", last)
 
 
 def test_a_statefulset_without_its_label_is_found(admin: Admin, namespace: str) -> None:

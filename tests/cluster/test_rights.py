@@ -6,6 +6,7 @@ import urllib.request
 import pytest
 import yaml
 
+from meditron_operator import names
 from tests.chart.render import BUNDLE
 from tests.cluster.support import Admin, Audit, Manifest, deployment
 from tests.testbed import Testbed
@@ -19,7 +20,10 @@ CHILD_KINDS = ("StatefulSet", "Service", "ServiceAccount", "NetworkPolicy", "Pod
 
 def granted() -> set[tuple[str, str]]:
     """(resource, verb) of the ClusterRole that is shipped."""
-    (role,) = [body for body in yaml.safe_load_all(BUNDLE.read_text()) if body["kind"] == "ClusterRole"]
+    objects = yaml.safe_load_all(BUNDLE.read_text())
+    (role,) = [
+        body for body in objects if body["kind"] == "ClusterRole" and body["metadata"]["name"] == names.OPERATOR_NAME
+    ]
     return {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
 
 

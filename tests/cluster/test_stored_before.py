@@ -14,6 +14,7 @@ import pytest
 import yaml
 from kubernetes.dynamic.exceptions import UnprocessibleEntityError
 
+from tests.cluster.people import release, resume
 from tests.cluster.refused import CLAIM, ENV, GONE, OCI, PVC, SOURCE, Changes, changed
 from tests.cluster.support import (
     BEGINNING,
@@ -183,8 +184,9 @@ def test_nothing_loops_nothing_crashed_and_a_good_one_serves(old: Admin, old_bed
 def test_a_stored_object_can_be_mended(old: Admin) -> None:
     """The rules that it broke don't hold against the edit that keeps them."""
     mended = deployment("empty-spec", NAMESPACE, replicas=0)["spec"]
-    off = {"annotations": {"meditron.ai/kill-switch": None}}
+    release(old, NAMESPACE, "empty-spec")  # engaged above: also that works on what breaks the rules
+    resume(old, NAMESPACE, "empty-spec")
 
-    old.patch("MeditronDeployment", NAMESPACE, "empty-spec", {"metadata": off, "spec": mended})
+    old.patch("MeditronDeployment", NAMESPACE, "empty-spec", {"spec": mended})
 
     assert condition(old.wait_phase(NAMESPACE, "empty-spec", "Idle"), "Accepted")["status"] == "True"

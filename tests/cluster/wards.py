@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from meditron_operator import names
+from tests.cluster.people import let_go
 from tests.cluster.support import Admin, create_all, weights_volume
 
 
@@ -13,8 +14,7 @@ def shared_ward(admin: Admin, name: str, **labels: str) -> Iterator[str]:
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
     create_all(admin, weights_volume(name))
     yield name
-    for body in admin.list("MeditronDeployment", name):
-        admin.delete("MeditronDeployment", name, body["metadata"]["name"])
+    let_go(admin, name)
     # By hand, because the garbage collector learns of a new kind of owner twice a minute only.
     ours, background = names.DEPLOYMENT_LABEL, {"propagationPolicy": "Background"}
     admin.resource("StatefulSet").delete(namespace=name, label_selector=ours, body=background)

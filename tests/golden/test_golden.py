@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from meditron_operator.core.assess import Accepted, Surroundings, assess
-from meditron_operator.core.killswitch import engaged
+from meditron_operator.core.killswitch import Scope, effective
 from meditron_operator.core.observed import Node
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import Manifest, Owner
@@ -27,7 +27,8 @@ def children(given: dict[str, Any]) -> list[Manifest]:
     verdict = assess(metadata["name"], given["spec"], None, around)
     assert isinstance(verdict, Accepted), verdict
     owner = Owner(name=metadata["name"], namespace="clinical-ai", uid="00000000-0000-4000-8000-000000000000")
-    site = Site(operator_namespace="meditron-system", image=verdict.image, stopped=engaged(metadata) is not None)
+    off = effective({Scope.DEPLOYMENT: metadata.get("annotations") or {}})
+    site = Site(operator_namespace="meditron-system", image=verdict.image, stopped=off is not None)
     return desired(owner, verdict.sized, site)
 
 

@@ -14,13 +14,23 @@ NAMESPACE = "meditron-system"
 SERVICE_ACCOUNT = "meditron-operator"
 DEFINITIONS = REPOSITORY / "crds"
 BUNDLE = REPOSITORY / "manifests" / "install.yaml"
+STAMP = REPOSITORY / "manifests" / "stamp-kubernetes-1.36.yaml"
 _SERVICE_ACCOUNT_LIMIT_SECONDS = 30.0
+_POLICIES_LIMIT_SECONDS = 60.0
+_PROBE: Manifest = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "probe", "namespace": "default"},
+    "spec": {"ports": [{"port": 1}]},
+}
 
 
 def install(cluster: Cluster) -> None:
     """Apply the CRDs, the namespace and the bundle; the operator itself is started beside the cluster."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    cluster.apply([namespace, *read_manifests(DEFINITIONS), *without_deployments(read_manifests(BUNDLE))])
+    bundle = without_deployments([*read_manifests(BUNDLE), *read_manifests(STAMP)])
+    cluster.apply([namespace, *read_manifests(DEFINITIONS), *bundle])
+    wait_for("the admission policies to know the new kinds", lambda: cluster.admits(_PROBE), _POLICIES_LIMIT_SECONDS)
     wait_for(
         f"the service account {NAMESPACE}/{SERVICE_ACCOUNT}",
         lambda: cluster.has_service_account(NAMESPACE, SERVICE_ACCOUNT),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from meditron_operator.core.assess import Accepted, assess
 from meditron_operator.core.decide import Case
-from meditron_operator.core.killswitch import Engaged
+from meditron_operator.core.killswitch import Engaged, Off, Released, Scope
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.render import Site, desired
@@ -16,7 +16,8 @@ DIGEST: Final = "@sha256:" + "0" * 64
 IMAGE: Final = "registry.example.com/tgi-nonroot" + DIGEST
 OWNER: Final = Owner(name="ward", namespace="clinical-ai", uid="owner-uid")
 OPERATOR_NAMESPACE: Final = "meditron-system"
-HALT: Final = Engaged(mode="halt", reason="wrong dose")
+RELEASED: Final = Released(scope=Scope.DEPLOYMENT, requested_by="rita", approved_by="paul")
+HALT: Final = Engaged(scope=Scope.DEPLOYMENT, mode="halt", reason="wrong dose")
 GONE: Final = object()
 HOST: Final = {"cpu": "64", "memory": "512Gi", "ephemeral-storage": "500Gi"}
 
@@ -55,10 +56,10 @@ def accepted(changes: Mapping[str, Any] | None = None) -> Accepted:
     return verdict
 
 
-def case(changes: Mapping[str, Any] | None = None, *, engaged: Engaged | None = None) -> Case:
+def case(changes: Mapping[str, Any] | None = None, *, off: Off | None = None) -> Case:
     """The case of OWNER; a spec that is refused is fine too."""
     verdict = assess(OWNER.name, spec(changes), None)
-    return Case(owner=OWNER, generation=3, engaged=engaged, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
+    return Case(owner=OWNER, generation=3, off=off, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
 
 
 def children(

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from meditron_operator.core.killswitch import Off
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.status import View
-from tests.unit.kit import HALT, case, children, live, node, pod, stored
+from tests.unit.kit import case, children, live, node, pod, stored
 
 NOW: Final = "2026-02-02T02:02:02Z"
 INVALID = {"replicas": -1}
@@ -18,7 +19,7 @@ class Seen:
     """What a row of the tables says; everything left out is as it should be."""
 
     spec: Mapping[str, Any] = field(default_factory=dict)
-    engaged: bool = False
+    off: Off | None = None
     there: bool = True  # the children
     pods: tuple[Pod, ...] = ()
     nodes: tuple[Node, ...] = (node(),)
@@ -31,13 +32,12 @@ class Seen:
 
     @property
     def view(self) -> View:
-        halted = HALT if self.engaged else None
         asked = {} if self.spec == INVALID else self.spec
-        manifests = children(asked, stopped=self.engaged) if self.there else []
+        manifests = children(asked, stopped=self.off is not None) if self.there else []
         found = [self._live(item) for item in manifests if item["metadata"]["name"] != self.without]
         rest = {"pods": self.pods, "nodes": self.nodes, "gpu_pods": (*self.pods, *self.gpu_pods)}
         return View(
-            case=case(self.spec, engaged=halted),
+            case=case(self.spec, off=self.off),
             cluster=Cluster(children=(*found, *self.extra), **rest),  # type: ignore[arg-type]
             foreign=self.foreign,
             failures=self.failures,

@@ -58,7 +58,7 @@ def test_a_cluster_that_is_right_gets_nothing(changes: dict[str, Any]) -> None:
 
 
 def test_a_stopped_cluster_that_is_right_gets_nothing() -> None:
-    assert not decide(case(engaged=HALT), cluster(children(stopped=True)), {})
+    assert not decide(case(off=HALT), cluster(children(stopped=True)), {})
 
 
 def test_carrying_it_out_once_is_enough() -> None:
@@ -92,8 +92,8 @@ def test_what_somebody_else_controls_is_left_alone() -> None:
     decision = decide(case({"replicas": 2}), there, {})
     assert [found.ref.name for found in decision.foreign] == ["ward"]
     assert not decision.workload
-    for engaged in (None, HALT):
-        assert "StatefulSet" not in {step.ref.kind for step in steps(decide(case(engaged=engaged), there, {}))}
+    for off in (None, HALT):
+        assert "StatefulSet" not in {step.ref.kind for step in steps(decide(case(off=off), there, {}))}
 
 
 def test_a_namesakes_child_is_somebody_elses() -> None:
@@ -108,7 +108,7 @@ def test_two_deployments_can_want_the_same_service() -> None:
     """ward has ward-pods; a deployment of that name keeps off it and says so."""
     other = Owner(name="ward-pods", namespace=OWNER.namespace, uid="other")
     theirs: Case = case()
-    theirs = Case(owner=other, generation=1, engaged=None, verdict=theirs.verdict, operator_namespace="x")
+    theirs = Case(owner=other, generation=1, off=None, verdict=theirs.verdict, operator_namespace="x")
     decision = decide(theirs, cluster(children()), {})
     assert [str(found.ref) for found in decision.foreign] == ["Service ward-pods"]
 
@@ -185,7 +185,7 @@ def test_an_invalid_spec_changes_nothing() -> None:
 @pytest.mark.parametrize("changes", [{}, UNREADABLE, {"model.id": "unknown"}, {"gpu.count": 3}])
 def test_the_kill_switch_needs_no_valid_spec(changes: dict[str, Any]) -> None:
     there = cluster(children({"replicas": 3}))
-    decision = decide(case(changes, engaged=HALT), there, {})
+    decision = decide(case(changes, off=HALT), there, {})
     assert names(decision.stop) == ["Delete NetworkPolicy ward-allow", "Replace StatefulSet ward"]
     workload = decision.stop[1]
     assert isinstance(workload, Replace)
@@ -199,14 +199,14 @@ def test_the_kill_switch_needs_no_valid_spec(changes: dict[str, Any]) -> None:
 
 
 def test_a_step_of_the_stop_is_taken_once() -> None:
-    decision = decide(case({"gpu.type": "H100-80GB"}, engaged=HALT), cluster(children()), {})
+    decision = decide(case({"gpu.type": "H100-80GB"}, off=HALT), cluster(children()), {})
     found = names(steps(decision))
     assert len(found) == len(set(found))
     assert not decision.workload, "the new template waits for the next pass"
 
 
 def test_while_stopped_nothing_comes_back() -> None:
-    decision = decide(case(engaged=HALT), cluster([]), {})
+    decision = decide(case(off=HALT), cluster([]), {})
     (workload,) = decision.workload
     assert isinstance(workload, Create)
     assert workload.manifest["spec"]["replicas"] == 0
@@ -214,13 +214,13 @@ def test_while_stopped_nothing_comes_back() -> None:
 
 
 def test_what_is_stopped_is_not_stopped_again() -> None:
-    assert not decide(case(UNREADABLE, engaged=HALT), cluster(children(stopped=True)), {}).stop
+    assert not decide(case(UNREADABLE, off=HALT), cluster(children(stopped=True)), {}).stop
 
 
 @pytest.mark.parametrize(("kind", "name"), [("NetworkPolicy", "ward-allow"), ("StatefulSet", "ward")])
 def test_a_lost_owner_reference_does_not_protect_from_the_stop(kind: str, name: str) -> None:
     there = with_one_changed(kind, name, lambda metadata: metadata.pop("ownerReferences"))
-    assert len(decide(case(UNREADABLE, engaged=HALT), there, {}).stop) == 2
+    assert len(decide(case(UNREADABLE, off=HALT), there, {}).stop) == 2
 
 
 def test_release_brings_back_what_was_taken() -> None:

@@ -30,7 +30,7 @@ def node(name: str, version: int, gpus: str = "1", **labels: str) -> dict[str, A
 async def observed(cluster: Cluster) -> tuple[Observer, list[ObjectKey]]:
     """An observer that knows one deployment of each sort; what they woke is forgotten."""
     woken: list[ObjectKey] = []
-    observer = Observer(cluster, woken.append, Chance(clock=lambda: 0.0, random=lambda: 0.0))
+    observer = Observer(cluster, woken.append, Chance(clock=lambda: 0.0, random=lambda: 0.0), "meditron-system")
     specs = {"auto": {"gpu": {"type": "auto"}}, "named": {"gpu": {"type": "L4"}}, "broken": None, "odd": {"gpu": 7}}
     for name, spec in specs.items():
         observer.deployments.put(deployment(name, spec))

@@ -9,7 +9,7 @@ from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster
 from meditron_operator.core.status import View, condition_changes, event, summarize
 from meditron_operator.core.status.condition import MAX_MESSAGE, Condition, Truth, Type
-from tests.unit.kit import HALT, case, children, cluster, node, pod, stored
+from tests.unit.kit import HALT, RELEASED, case, children, cluster, node, pod, stored
 from tests.unit.seen import (
     FOREIGN,
     HOLDER,
@@ -39,7 +39,7 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.PLAN_CURRENT, "Unknown NotAccepted", "not accepted", Seen(spec=INVALID)),
     (Type.SCHEDULED, "True Scheduled", "1 of 1 pods have a node: node-1", Seen(pods=(READY,))),
     (Type.SCHEDULED, "True Scheduled", "no replica is wanted", Seen(spec={"replicas": 0})),
-    (Type.SCHEDULED, "True Scheduled", "no replica is wanted", Seen(engaged=True)),
+    (Type.SCHEDULED, "True Scheduled", "no replica is wanted", Seen(off=HALT)),
     (Type.SCHEDULED, "Unknown NotAccepted", "not accepted", Seen(spec=INVALID)),
     (Type.SCHEDULED, "False PodsMissing", "0 of 1 pods", Seen()),
     (Type.SCHEDULED, "False NoSuchNode", "no node has nvidia.com/gpu.product in (", Seen(pods=(WAITING,), nodes=())),
@@ -51,7 +51,7 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
      Seen(pods=(WAITING,), gpu_pods=(HOLDER,))),
     (Type.AVAILABLE, "True Serving", "1 of 1", Seen(pods=(READY,))),
     (Type.AVAILABLE, "True Serving", "1 of 1", Seen(pods=(READY,), spec=INVALID)),
-    (Type.AVAILABLE, "False Stopped", "kill switch", Seen(engaged=True, pods=(READY,))),
+    (Type.AVAILABLE, "False Stopped", "kill switch", Seen(off=HALT, pods=(READY,))),
     (Type.AVAILABLE, "False NotAccepted", "see Accepted", Seen(spec=INVALID, there=False)),
     (Type.AVAILABLE, "False ScaledToZero", "replicas is 0", Seen(spec={"replicas": 0})),
     (Type.AVAILABLE, "False NotScheduled", "see Scheduled", Seen(pods=(WAITING,))),
@@ -68,7 +68,7 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.AVAILABLE, "False ContainerRefused", "root", Seen(pods=(ended("CreateContainerConfigError", "root"),))),
     (Type.AVAILABLE, "False ContainerRefused", "", Seen(pods=(ended("CreateContainerError"),))),
     (Type.PROGRESSING, "False Complete", "1 of 1", Seen()),
-    (Type.PROGRESSING, "False Complete", "0 of 0", Seen(engaged=True)),
+    (Type.PROGRESSING, "False Complete", "0 of 0", Seen(off=HALT)),
     (Type.PROGRESSING, "True Creating", "no StatefulSet yet", Seen(there=False)),
     (Type.PROGRESSING, "False NotAccepted", "no StatefulSet yet", Seen(spec=INVALID, there=False)),
     (Type.PROGRESSING, "False NotOurs", "is not controlled by this deployment",
@@ -85,8 +85,11 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
      Seen(without="ward-deny", extra=(policy("ward-deny", {}, ingress=OPEN),))),
     (Type.ISOLATED, "False ForeignPolicy", "NetworkPolicy lets-in also selects", Seen(extra=(LETS_IN,))),
     (Type.STOPPED, "False NotEngaged", "", Seen()),
-    (Type.STOPPED, "False Engaging", "still there: pod ward-0 (halt: wrong dose)", Seen(engaged=True, pods=(READY,))),
-    (Type.STOPPED, "True EngagedUnverified", "not probed from outside (halt: wrong dose)", Seen(engaged=True)),
+    (Type.STOPPED, "False Engaging", "still there: pod ward-0 (halt: wrong dose)", Seen(off=HALT, pods=(READY,))),
+    (Type.STOPPED, "True EngagedUnverified", "not probed from outside (halt: wrong dose)", Seen(off=HALT)),
+    (Type.STOPPED, "True Released", "requested by rita, approved by paul; annotate", Seen(off=RELEASED)),
+    (Type.STOPPED, "False Engaging", "still there: pod ward-0 (release of the", Seen(off=RELEASED, pods=(READY,))),
+    (Type.AVAILABLE, "False Stopped", "not resumed yet", Seen(off=RELEASED)),
 ]  # fmt: skip
 
 
@@ -158,8 +161,8 @@ def test_a_policy_that_picks_one_pod_by_its_name_opens_it() -> None:
 def test_a_stop_is_not_claimed_before_the_controller_has_counted_down() -> None:
     """Until it has seen the 0 it may still make a pod."""
     for behind in ({"observedGeneration": 0}, {"replicas": 1}):
-        assert conditions(Seen(engaged=True, workload=behind))["Stopped"]["reason"] == "Engaging"
-    assert conditions(Seen(engaged=True))["Stopped"]["reason"] == "EngagedUnverified"
+        assert conditions(Seen(off=HALT, workload=behind))["Stopped"]["reason"] == "Engaging"
+    assert conditions(Seen(off=HALT))["Stopped"]["reason"] == "EngagedUnverified"
 
 
 def test_one_broken_replica_beside_a_ready_one_is_told() -> None:
@@ -171,14 +174,14 @@ def test_one_broken_replica_beside_a_ready_one_is_told() -> None:
 
 
 def test_a_stop_is_never_claimed_while_something_is_left() -> None:
-    left = conditions(Seen(engaged=True, extra=(policy("ward-allow", {}, ingress=OPEN),)))["Stopped"]
+    left = conditions(Seen(off=HALT, extra=(policy("ward-allow", {}, ingress=OPEN),)))["Stopped"]
     assert "NetworkPolicy ward-allow" in left["message"]
     assert left["status"] == "False"
-    running = View(case=case(engaged=HALT), cluster=cluster(children({"replicas": 2})))
+    running = View(case=case(off=HALT), cluster=cluster(children({"replicas": 2})))
     found = next(item for item in summarize(running, {}, NOW)["conditions"] if item["type"] == "Stopped")
     assert "StatefulSet ward (its controller has not counted down)" in found["message"]
     deleting = pod(metadata={"deletionTimestamp": "t"})
-    assert conditions(Seen(engaged=True, pods=(deleting,)))["Stopped"]["reason"] == "Engaging"
+    assert conditions(Seen(off=HALT, pods=(deleting,)))["Stopped"]["reason"] == "Engaging"
 
 
 def test_messages_are_bounded() -> None:

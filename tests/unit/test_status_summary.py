@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meditron_operator.core.status import condition_changes, event, summarize
 from meditron_operator.core.status.condition import Type
-from tests.unit.kit import case, pod
+from tests.unit.kit import HALT, case, pod
 from tests.unit.seen import FOREIGN, INVALID, LOADING, NOW, READY, WAITING, Seen, ended
 
 LATER = "2026-03-03T03:03:03Z"
@@ -17,8 +17,8 @@ CRASHED = ended("CrashLoopBackOff", exitCode=1)
 
 PHASES: list[tuple[str, str, Seen]] = [
     # phase, reason, what was seen: from the strongest to the weakest, each row with all weaker ones in it
-    ("Stopped", "EngagedUnverified", Seen(engaged=True, spec=INVALID, foreign=(FOREIGN,))),
-    ("Stopping", "Engaging", Seen(engaged=True, spec=INVALID, foreign=(FOREIGN,), pods=(CRASHED,))),
+    ("Stopped", "EngagedUnverified", Seen(off=HALT, spec=INVALID, foreign=(FOREIGN,))),
+    ("Stopping", "Engaging", Seen(off=HALT, spec=INVALID, foreign=(FOREIGN,), pods=(CRASHED,))),
     ("Invalid", "InvalidSpec", Seen(spec=INVALID, foreign=(FOREIGN,), pods=(CRASHED,))),
     ("Degraded", "NotOurs", Seen(foreign=(FOREIGN,), failures=("x",), pods=(CRASHED,))),
     ("Degraded", "WriteRefused", Seen(failures=("quota",), pods=(CRASHED,))),
@@ -78,7 +78,7 @@ def test_the_plan_is_told_with_every_byte() -> None:
 
 
 def test_while_stopped_nothing_is_wanted() -> None:
-    status = summarize(Seen(engaged=True, spec={"replicas": 3}).view, {}, NOW)
+    status = summarize(Seen(off=HALT, spec={"replicas": 3}).view, {}, NOW)
     assert (status["desiredReplicas"], status["ready"]) == (0, "0/0")
 
 

@@ -9,7 +9,7 @@ from meditron_operator.cli.clusters import read_cluster
 from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.manifests import Deployment, read_deployments
 from meditron_operator.core.assess import DOES_NOT_FIT, EMPTY, NO_GPU_NODES, Surroundings, assess
-from meditron_operator.core.killswitch import engaged
+from meditron_operator.core.killswitch import Scope, effective
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import Manifest, Owner
 from meditron_operator.core.spec import SpecError
@@ -61,7 +61,8 @@ def _children(filename: str, deployment: Deployment, place: Place, cluster: Surr
         namespace=metadata.get("namespace") or place.namespace,
         uid=metadata.get("uid") or _NO_UID,
     )
-    site = Site(operator_namespace=place.operator_namespace, image=verdict.image, stopped=engaged(metadata) is not None)
+    off = effective({Scope.DEPLOYMENT: metadata.get("annotations") or {}})
+    site = Site(operator_namespace=place.operator_namespace, image=verdict.image, stopped=off is not None)
     return [_without_unknown_owner(child) for child in desired(owner, verdict.sized, site)]
 
 

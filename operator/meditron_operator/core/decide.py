@@ -8,7 +8,7 @@ from meditron_operator import names
 from meditron_operator.core.assess import Accepted
 from meditron_operator.core.auto import Surroundings
 from meditron_operator.core.compare import Settled, matches, updated
-from meditron_operator.core.killswitch import Engaged
+from meditron_operator.core.killswitch import Off
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster, Pod
 from meditron_operator.core.render import Site, desired
@@ -28,7 +28,7 @@ class Case:
 
     owner: Owner
     generation: int
-    engaged: Engaged | None
+    off: Off | None
     verdict: Accepted | SpecError
     operator_namespace: str
     deleting: bool = False  # its finalizers hold it: nothing new for it, but it can still be stopped
@@ -146,13 +146,13 @@ def surroundings(cluster: Cluster, owner: Owner) -> Surroundings:
 
 
 def _wanted(case: Case, accepted: Accepted) -> list[Manifest]:
-    site = Site(operator_namespace=case.operator_namespace, image=accepted.image, stopped=case.engaged is not None)
+    site = Site(operator_namespace=case.operator_namespace, image=accepted.image, stopped=case.off is not None)
     return desired(case.owner, accepted.sized, site)
 
 
 def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:
     """Clients first, then the pods. Works on what is there, so that no error of the spec is in its way."""
-    if case.engaged is None:
+    if case.off is None:
         return ()
     allow = cluster.child("NetworkPolicy", names.child_name(case.owner.name, names.ALLOW_SUFFIX))
     workload = cluster.child(WORKLOAD, names.child_name(case.owner.name))

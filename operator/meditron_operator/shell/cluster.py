@@ -33,6 +33,7 @@ class Resource:
 DEPLOYMENTS: Final = Resource(names.KIND, names.API_VERSION, names.PLURAL)
 PODS: Final = Resource("Pod", "v1", "pods")
 NODES: Final = Resource("Node", "v1", "nodes")
+NAMESPACES: Final = Resource("Namespace", "v1", "namespaces")
 EVENTS: Final = Resource("Event", "v1", "events")
 NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 

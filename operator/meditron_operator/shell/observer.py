@@ -2,15 +2,26 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from meditron_operator import names
 from meditron_operator.core.catalog.gpus import GPUS
+from meditron_operator.core.killswitch import Annotations, Off, Scope, effective
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.observed import Node, Pod
 from meditron_operator.core.spec import AUTO_GPU
-from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, NETWORK_POLICIES, NODES, PODS, Cluster, Resource
+from meditron_operator.shell.cluster import (
+    CHILDREN,
+    DEPLOYMENTS,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    NODES,
+    PODS,
+    Cluster,
+    Resource,
+)
 from meditron_operator.shell.watch import Both, Feed, ObjectKey, Store, Watch
 from meditron_operator.shell.workqueue import Chance
 
@@ -21,11 +32,20 @@ _NOBODY: Final = ""  # in the place of a deployment's name
 Wake = Callable[[ObjectKey], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A namespace, cut down to what the kill switch reads."""
+
+    namespace: str
+    annotations: Annotations
+
+
 class Observer:
     """Stores and watches of everything that a reconcile reads. `wake` hears which deployment is concerned."""
 
-    def __init__(self, cluster: Cluster, wake: Wake, chance: Chance) -> None:
+    def __init__(self, cluster: Cluster, wake: Wake, chance: Chance, operator_namespace: str) -> None:
         self._wake = wake
+        self._operator_namespace = operator_namespace
         self.deployments = Store[Live](
             lambda obj: Live.of(names.KIND, obj),
             lambda live: live.ref.namespace,
@@ -42,6 +62,7 @@ class Observer:
         self._pods = Store[Pod](_pod_of_interest, _child_of, self._pod_changed)
         self._nodes = Store[Node](_gpu_node, lambda _: None, self._node_changed)
         self._nodes_told = True
+        self._switches = Store[Switch](_switch, lambda _: None, self._switch_changed)
 
         def watch(resource: Resource, store: Feed, selector: str = "") -> Watch:
             return Watch(cluster, resource, store, selector, chance)
@@ -56,6 +77,7 @@ class Observer:
             ),
             watch(PODS, self._pods),
             watch(NODES, self._nodes),
+            watch(NAMESPACES, self._switches),
         ]
 
     async def run(self) -> None:
@@ -71,6 +93,16 @@ class Observer:
     def deployment(self, key: ObjectKey) -> Live | None:
         """The deployment as last seen."""
         return self.deployments.get(key)
+
+    def off(self, deployment: Live) -> Off | None:
+        """Why it must not run, None when it may."""
+        return effective(
+            {
+                Scope.DEPLOYMENT: _ours(deployment.metadata),
+                Scope.NAMESPACE: self._annotations(deployment.ref.namespace),
+                Scope.CLUSTER: self._annotations(self._operator_namespace),
+            }
+        )
 
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed:
         """The cluster as it concerns one deployment. `others` are objects in the place of its children that
@@ -120,6 +152,16 @@ class Observer:
             if _chooses(deployment):
                 self._wake(_name_of(deployment.ref))
 
+    def _annotations(self, namespace: str) -> Annotations:
+        switch = self._switches.get(("", namespace))
+        return switch.annotations if switch else {}
+
+    def _switch_changed(self, switch: Switch) -> None:
+        """It concerns the namespace, or everybody when it is the operator's."""
+        whole_cluster = switch.namespace == self._operator_namespace
+        for deployment in self.deployments.all() if whole_cluster else self.deployments.group(switch.namespace):
+            self._wake(_name_of(deployment.ref))
+
     def _pod_changed(self, pod: Pod) -> None:
         self._wake((pod.ref.namespace, pod.deployment or pod.service_account))
 
@@ -156,6 +198,17 @@ def _pod_of_interest(obj: Mapping[str, Any]) -> Pod | None:
     """Ours, or one that asks for GPUs; the cluster's other pods are forgotten at once."""
     pod = Pod.of(obj)
     return pod if pod.deployment or pod.gpus else None
+
+
+def _switch(obj: Mapping[str, Any]) -> Switch | None:
+    """Most namespaces have none."""
+    annotations = _ours(obj["metadata"])
+    return Switch(obj["metadata"]["name"], annotations) if annotations else None
+
+
+def _ours(metadata: Mapping[str, Any]) -> Annotations:
+    annotations = metadata.get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
 
 
 def _gpu_node(obj: Mapping[str, Any]) -> Node | None:

@@ -13,7 +13,7 @@ from meditron_operator.config import Config
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
 from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide, surroundings
-from meditron_operator.core.killswitch import engaged
+from meditron_operator.core.killswitch import Off
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
@@ -37,6 +37,7 @@ class Known(Protocol):
     """What the reconciler needs of the observer."""
 
     def deployment(self, key: ObjectKey) -> Live | None: ...
+    def off(self, deployment: Live) -> Off | None: ...
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
     def written(self, kind: str, answer: Manifest) -> None: ...
     def deleted(self, ref: Ref) -> None: ...
@@ -107,7 +108,7 @@ class Reconciler:
             self._meter.forget(key)
         else:
             await self._meter.want(key, view.pods, view.readings, view.launch)
-        outcome.raise_for_retry(stopping=case.engaged is not None)
+        outcome.raise_for_retry(stopping=case.off is not None)
         return self._look_again(status)
 
     def _case(self, deployment: Live, cluster: Observed) -> Case:
@@ -116,7 +117,7 @@ class Reconciler:
         return Case(
             owner=owner,
             generation=deployment.generation,
-            engaged=engaged(deployment.metadata),
+            off=self._known.off(deployment),
             deleting="deletionTimestamp" in deployment.metadata,
             verdict=assess(ref.name, spec, self._config.engine_image, surroundings(cluster, owner)),
             operator_namespace=self._config.operator_namespace,
@@ -126,7 +127,7 @@ class Reconciler:
         """Decide and write, and again with the truth when the cache turned out to be behind."""
         outcome, cluster = Pass(), self._known.around(key)
         workload = Ref(kind=WORKLOAD, namespace=key[0], name=names.child_name(key[1]))
-        if engaged(deployment.metadata) is not None and cluster.child(workload.kind, workload.name) is None:
+        if self._known.off(deployment) is not None and cluster.child(workload.kind, workload.name) is None:
             await self._look_at(key, workload, outcome)  # a label taken off by hand hides it from the watch
         for _ in range(TRIES):
             outcome.conflict = None

@@ -13,7 +13,6 @@ from yarl import URL
 
 from meditron_operator import names
 from meditron_operator.config import Config
-from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live
 from meditron_operator.errors import ApiError, FatalError, NotFoundError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
@@ -49,7 +48,7 @@ class Runtime:
         self._configuration = configuration
         self._connections: list[Connection] = []
         self._cluster = Cluster(self.connect(), config.request_timeout_seconds)
-        self.observer = Observer(self._cluster, self._wakes.put_nowait, chance)
+        self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, config.operator_namespace)
         self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
         reconciler = Reconciler(self._cluster, self.observer, self._meters, config, lambda: datetime.now(UTC))
         self._queue = WorkQueue(reconciler.reconcile, chance, self._is_stopped)
@@ -108,7 +107,7 @@ class Runtime:
     def _is_stopped(self, key: ObjectKey) -> bool:
         """A kill switch waits for nobody, however many deployments do."""
         deployment = self.observer.deployment(key)
-        return deployment is not None and engaged(deployment.metadata) is not None
+        return deployment is not None and self.observer.off(deployment) is not None
 
     async def _forward_wakes(self) -> None:
         """Stores change in callbacks, the queue is asynchronous: this carries the keys across."""

@@ -8,6 +8,7 @@ from meditron_operator import names
 from meditron_operator.core.assess import Accepted
 from meditron_operator.core.compare import matches
 from meditron_operator.core.decide import is_ours
+from meditron_operator.core.killswitch import Engaged
 from meditron_operator.core.live import Live
 from meditron_operator.core.render.meta import labels
 from meditron_operator.core.render.network import deny
@@ -49,8 +50,9 @@ def accepted(view: View) -> Condition:
 def available(view: View) -> Condition:
     """Whether at least one replica answers clients."""
     ready, wanted, trouble = view.ready_replicas, view.wanted_replicas, _trouble(view)
-    if view.case.engaged is not None:
-        return Condition(Type.AVAILABLE, Truth.FALSE, "Stopped", "the kill switch is engaged")
+    if view.case.off is not None:
+        why = "the kill switch is engaged" if isinstance(view.case.off, Engaged) else "released, and not resumed yet"
+        return Condition(Type.AVAILABLE, Truth.FALSE, "Stopped", why)
     if ready:
         but = f"; {trouble.message}" if trouble else ""
         return Condition(Type.AVAILABLE, Truth.TRUE, "Serving", f"{ready} of {wanted} replicas are ready{but}")
@@ -152,18 +154,17 @@ def _opens(policy: Live, view: View) -> bool:
 
 def stopped(view: View) -> Condition:
     """The kill switch's true state: never more than was seen."""
-    engaged = view.case.engaged
-    if engaged is None:
+    off = view.case.off
+    if off is None:
         return Condition(Type.STOPPED, Truth.FALSE, "NotEngaged", "no kill switch is engaged")
-    why = f" ({engaged.mode}: {engaged.reason})" if engaged.reason else f" ({engaged.mode})"
     left = _still_there(view)
     if left:
-        return Condition(Type.STOPPED, Truth.FALSE, "Engaging", f"still there: {', '.join(left)}{why}")
+        return Condition(Type.STOPPED, Truth.FALSE, "Engaging", f"still there: {', '.join(left)} ({off})")
     return Condition(
         Type.STOPPED,
         Truth.TRUE,
-        "EngagedUnverified",
-        f"no pod is left and no client may connect; not probed from outside{why}",
+        "EngagedUnverified" if isinstance(off, Engaged) else "Released",
+        f"no pod is left and no client may connect; not probed from outside ({off})",
     )
 
 

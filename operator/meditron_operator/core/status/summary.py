@@ -103,11 +103,11 @@ def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
     """The word for the printer column and the condition that explains it; the first that applies."""
     stopped, accepted, scheduled = (conditions[type_] for type_ in (Type.STOPPED, Type.ACCEPTED, Type.SCHEDULED))
     available, progressing = conditions[Type.AVAILABLE], conditions[Type.PROGRESSING]
-    engaged, serving = view.case.engaged is not None, view.ready_replicas > 0
+    off, serving = view.case.off is not None, view.ready_replicas > 0
     pods_missing = scheduled.reason == "PodsMissing"
     candidates = (
-        ("Stopped", stopped, engaged and stopped.status is Truth.TRUE),
-        ("Stopping", stopped, engaged),
+        ("Stopped", stopped, off and stopped.status is Truth.TRUE),
+        ("Stopping", stopped, off),
         ("Invalid", accepted, accepted.status is Truth.FALSE),
         ("Degraded", progressing, progressing.reason in _HELD_UP),
         ("Degraded", available, any(pod.trouble for pod in view.pods)),

@@ -59,7 +59,7 @@ class View:
     @property
     def wanted_replicas(self) -> int:
         """Replicas that should run now: none while stopped, else what the StatefulSet or the spec asks for."""
-        if self.case.engaged is not None:
+        if self.case.off is not None:
             return 0
         if self.sized is not None:
             return self.sized.spec.replicas
