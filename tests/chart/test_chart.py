@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from meditron_operator import names
 from meditron_operator.names import OPERATOR_NAME
 from tests.chart.render import CHART, generated, template
 from tests.testbed.programs import find
@@ -30,6 +31,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         ("image.reference=repo/operator:latest", "does not match pattern"),
         ("engine.image=tgi:3.3.7", "does not match pattern"),
         ("imagee.reference=x", "additional properties 'imagee' not allowed"),
+        ("admission.enabled=maybe", "want boolean"),
         ("workers=0", "minimum: got 0, want 1"),
         ("logLevel=verbose", "value must be one of"),
     ],
@@ -63,6 +65,33 @@ def test_the_role_grants_no_more_than_it_says() -> None:
     assert {resource for resource, verb in granted if verb == "delete"} == {"networkpolicies", "poddisruptionbudgets"}
     for looked_at in ("meditrondeployments", "namespaces"):
         assert {verb for resource, verb in granted if resource == looked_at} == {"list", "watch"}
+
+
+def kinds(*arguments: str) -> set[str]:
+    return {body["kind"] for body in yaml.safe_load_all(template(*arguments)) if body}
+
+
+def test_the_policies_and_the_roles_can_be_left_out() -> None:
+    off = kinds("--set", "admission.enabled=false", "--kube-version", "1.37.0")
+    assert {kind for kind in off if "AdmissionPolicy" in kind} == set()
+    without = yaml.safe_load_all(template("--set", "roles.enabled=false"))
+    assert [body["metadata"]["name"] for body in without if body and body["kind"] == "ClusterRole"] == [OPERATOR_NAME]
+
+
+@pytest.mark.parametrize(
+    ("version", "stamps"), [("1.30.0", False), ("1.35.9", False), ("1.36.0", True), ("1.37.2-gke.1", True)]
+)
+def test_the_stamp_is_for_servers_that_know_it(version: str, stamps: bool) -> None:
+    found = kinds("--kube-version", version)
+    assert ("MutatingAdmissionPolicy" in found) is stamps
+    assert "ValidatingAdmissionPolicy" in found
+
+
+@pytest.mark.parametrize("name", ["KILL_SWITCH", "KILL_REASON", "KILL_TICKET", "KILLED_BY", "RELEASE_REQUESTED_BY",
+                                  "RELEASE_REQUESTED_AT", "RELEASE_APPROVED_BY", "RESUME"])  # fmt: skip
+def test_the_policies_know_every_annotation(name: str) -> None:
+    """Of `names`: one that is missing there would be refused as unknown."""
+    assert f"'{getattr(names, name)}'" in (CHART / "templates" / "_admission.tpl").read_text()
 
 
 def rendered() -> list[dict[str, Any]]:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes.dynamic.exceptions import DynamicApiError, UnprocessibleEntityError
 
+from meditron_operator import names
 from tests.cluster.attacks.actors import ACTORS, ROLES
 from tests.cluster.attacks.run import furnish
 from tests.cluster.attacks.world import moment
@@ -13,6 +15,7 @@ from tests.cluster.people import annotate, refusal
 from tests.cluster.support import Admin
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE, SERVICE_ACCOUNT
+from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -48,7 +51,28 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """A bed where each role has somebody who holds it."""
     with Testbed.start(tmp_path_factory.mktemp("staffed"), nodes="L4:1:1") as bed:
         furnish(bed)
+        admin = Admin(bed.kubeconfig)
+        wait_for("the policies to be in force", lambda: in_force(admin), 30)
         yield bed
+
+
+def in_force(admin: Admin) -> bool:
+    """Whether a stop is stamped and a typo refused by now, at a deployment and at a namespace."""
+    carriers = (("MeditronDeployment", "scope-cluster", "ward"), ("Namespace", None, NAMESPACE))
+    return all(_stamps_and_refuses(admin, *carrier) for carrier in carriers)
+
+
+def _stamps_and_refuses(admin: Admin, kind: str, namespace: str | None, name: str) -> bool:
+    stop, typo = ({"metadata": {"annotations": {names.KILL_SWITCH: value}}} for value in ("halt", "typo"))
+    try:
+        answer = admin.patch(kind, namespace, name, stop, dry_run="All")
+        admin.patch(kind, namespace, name, typo, dry_run="All")
+    except UnprocessibleEntityError:
+        return names.KILLED_BY in answer["metadata"]["annotations"]
+    except DynamicApiError as failed:
+        if failed.status != 503:  # the kind of the policies' parameters is seconds old
+            raise
+    return False
 
 
 def allowed(admin: Admin, user: str, group: str, resource: str, verb: str) -> bool:
