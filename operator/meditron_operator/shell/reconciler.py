@@ -12,13 +12,23 @@ from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
-from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide, surroundings
+from meditron_operator.core.decide import (
+    WORKLOAD,
+    Case,
+    Create,
+    Decision,
+    Delete,
+    SetGate,
+    Step,
+    decide,
+    surroundings,
+)
 from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
-from meditron_operator.core.status import View, condition_changes, event, merge_patch, summarize
+from meditron_operator.core.status import View, condition_changes, event, merge_patch, serving_condition, summarize
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.meter import Meter
@@ -141,10 +151,13 @@ class Reconciler:
         return outcome, case, decision
 
     async def _carry_out(self, key: ObjectKey, decision: Decision, outcome: Pass) -> None:
+        await self._attempt(key, decision.close, outcome)
         for step in decision.stop:
             await self._attempt(key, [step], outcome)
-        if await self._attempt(key, decision.foundation, outcome) and not decision.foreign:
-            await self._attempt(key, decision.workload, outcome)
+        if await self._attempt(key, decision.foundation, outcome):
+            await self._attempt(key, decision.open, outcome)
+            if not decision.foreign:
+                await self._attempt(key, decision.workload, outcome)
         await self._attempt(key, decision.prune, outcome)
 
     async def _attempt(self, key: ObjectKey, steps: Sequence[Step], outcome: Pass) -> bool:
@@ -158,6 +171,8 @@ class Reconciler:
         try:
             await self._write(key, step)
         except ConflictError as error:
+            if isinstance(step, SetGate):
+                return False  # another pod has its name by now: the watch will show it
             outcome.conflict = error
             await self._look_at(key, step.ref, outcome)
             return False
@@ -171,6 +186,10 @@ class Reconciler:
         return True
 
     async def _write(self, key: ObjectKey, step: Step) -> None:
+        if isinstance(step, SetGate):
+            condition = serving_condition(step.open, _rfc3339(self._now()))
+            self._known.written("Pod", await self._cluster.set_condition(step.ref, step.pod.uid, condition))
+            return
         if isinstance(step, Delete):
             live = step.live
             await self._cluster.delete(live.ref, uid=live.uid, resource_version=live.resource_version)
