@@ -147,6 +147,21 @@ def test_what_serves_is_told_of_a_better_card_and_left_alone(
     assert {request.resource for request in audit.writes(mark, namespace)} == {"events", "meditrondeployments/status"}
 
 
+def test_without_its_statefulset_it_chooses_anew(admin: Admin, namespace: str, cards: Rack) -> None:
+    """How to move to a card that has no name in the table."""
+    cards.add(card_node(f"{namespace}-home", namespace, "A100-80GB:1"))
+    admin.create(auto("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    cards.add(unknown_node(f"{namespace}-unknown", namespace))
+    better = admin.wait_condition(namespace, "notes", "PlanCurrent", "BetterChoice")
+    assert "delete StatefulSet notes" in better["message"]
+
+    admin.delete("StatefulSet", namespace, "notes")
+
+    admin.wait_condition(namespace, "notes", "PlanCurrent", "Current")
+    assert admin.wait_settled(namespace, "notes", "Ready", 60)["status"]["plan"]["gpuType"] == UNKNOWN
+
+
 def test_between_a_name_and_auto_nothing_restarts(admin: Admin, namespace: str, cards: Rack) -> None:
     for card in ("L40S", "A100-80GB"):
         cards.add(card_node(f"{namespace}-{card.lower()}", namespace, f"{card}:1"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from kubernetes.client.exceptions import BadRequestException
+from kubernetes.client.exceptions import BadRequestException, NotFoundException
 
 from tests.cluster.support import Admin, Manifest, core
 from tests.testbed.node.python_image import SITE, PythonImage
@@ -122,7 +122,7 @@ def log(admin: Admin, space: str, name: str) -> str:
     """What the pod's container has printed so far; nothing while there is no container."""
     try:
         return str(core(admin).read_namespaced_pod_log(name, space))
-    except BadRequestException:
+    except (BadRequestException, NotFoundException):  # kubelet does not know the pod yet
         return ""
 
 
@@ -135,7 +135,9 @@ class Attempt:
 
 
 def attempts(admin: Admin, space: str, name: str) -> list[Attempt]:
-    return [Attempt(**json.loads(line)) for line in log(admin, space, name).splitlines()]
+    # Kubelet answers with a sentence while the container is being made, and the last line may not be whole yet.
+    lines = log(admin, space, name).splitlines()
+    return [Attempt(**json.loads(line)) for line in lines if line.startswith("{") and line.endswith("}")]
 
 
 def wait_attempts(

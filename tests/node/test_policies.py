@@ -12,6 +12,7 @@ from tests.testbed import Testbed
 pytestmark = pytest.mark.node
 
 CUT_SECONDS = 1.0
+UNREADY_SECONDS = 5.0
 WATCH_SECONDS = 2.0
 """How long nothing may get through after that."""
 
@@ -23,6 +24,12 @@ def bed(cilium_bed: Testbed) -> Testbed:
 
 def started_after(moment: float, seen: list[Attempt]) -> list[Attempt]:
     return [each for each in seen if each.began > moment]
+
+
+def ready_since(admin: Admin, ward: str) -> str:
+    """When the server became Ready for the last time, which it is now."""
+    conditions = wait_ready(admin, ward, "server")["status"]["conditions"]
+    return next(str(each["lastTransitionTime"]) for each in conditions if each["type"] == "Ready")
 
 
 @pytest.fixture
@@ -59,10 +66,21 @@ def test_policies_are_enforced(admin: Admin, ward: str, address: str) -> None:
     assert not any(each.answered for each in started_after(denied, stranger))
 
 
+def test_probes_pass_where_nobody_else_does(admin: Admin, ward: str, address: str) -> None:
+    since = ready_since(admin, ward)
+    admin.create(deny_all(ward))
+    wait_attempts(admin, ward, "named", "a refusal", lambda seen: not seen[-1].answered)
+    denied = time.time()
+    # Long enough for as many missed probes as take a pod out of its Service.
+    wait_attempts(admin, ward, "named", "time to pass", lambda seen: seen[-1].began > denied + UNREADY_SECONDS)
+    assert ready_since(admin, ward) == since
+
+
 def test_policies_hold_while_the_agent_is_away_and_after(bed: Testbed, admin: Admin, ward: str, address: str) -> None:
     create_all(admin, [deny_all(ward), allow(ward, "named")])
     wait_attempts(admin, ward, "stranger", "a refusal", lambda seen: not seen[-1].answered)
     denied = time.time()
+    wait_attempts(admin, ward, "named", "an answer", lambda seen: seen[-1].answered and seen[-1].began > denied)
     bed.kill("cilium-agent")
     away = time.time()
     wait_attempts(admin, ward, "named", "an answer", lambda seen: seen[-1].answered and seen[-1].began > away)

@@ -168,10 +168,7 @@ def _run(command: Command, recipe: Buildable, log: Path, started: float, progres
 
 
 def _report(recipe: Buildable, seconds: float, progress: Progress) -> None:
-    progress(
-        f"building {recipe.name} {recipe.version} from source: {seconds:.0f} s"
-        f" (once; usually {recipe.usual} on 2 cores)"
-    )
+    progress(f"building {recipe.name} {recipe.version}: {seconds:.0f} s (once; usually {recipe.usual} on 2 cores)")
 
 
 def _ends_within(seconds: float, process: subprocess.Popen[bytes]) -> bool:

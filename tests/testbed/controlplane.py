@@ -124,7 +124,7 @@ def _is_healthy(name: str, layout: Layout, control: Control, connections: urllib
     status = control.status()[name]
     if not status.running:
         # Asked first: what answers on the port of a program that ended is somebody else.
-        if "address already in use" in tail(layout.log_of(name)):
+        if "address already in use" in tail(layout.log_of(name)).lower():
             raise PortTaken(f"{name} found its port taken")
         raise TestbedError(f"{name} ended with code {status.code} before it was healthy")
     if status.health is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.testbed.build import HELM, KUBESTACK, KWOK, Buildable, ensure_built
 from tests.testbed.errors import TestbedError
-from tests.testbed.node.debian import CLANG, NFT
+from tests.testbed.node.debian import CLANG, IPTABLES, NFT
 
 Progress = Callable[[str], None]
 Version = tuple[int, int]
@@ -38,6 +38,7 @@ _KNOWN: Mapping[str, Known] = {
     "kube-proxy": _KUBERNETES,
     "kwok": Known(KWOK, oldest=(0, 7)),
     "nft": Known(NFT, oldest=(1, 0)),  # kube-proxy's way to set its rules
+    "iptables": Known(IPTABLES, oldest=(1, 8)),  # Cilium's, for its marks
     "clang": Known(CLANG, oldest=(18, 1)),  # Cilium compiles its programs for the kernel with it
     "helm": Known(HELM, oldest=(4, 0), ask=("version", "--short")),
 }

@@ -11,26 +11,29 @@ from meditron_operator.core.catalog.quantization import FACTS, Packing, Quantiza
 from meditron_operator.core.sizing import checkpoint_bytes
 from tests.unit.sizing.asking import stored
 
+TORCH = "public PyTorch out-of-memory reports"  # CUDA's total as printed there; MiB as nvidia-smi lists it
+LISTED = "not checked against a live card"  # MiB as nvidia-smi lists it, the total rounded down from other reports
+
 CARDS = [
-    # name, MiB, CUDA total in GiB, compute capability, family
-    ("A100-40GB", 40_960, "39.4", (8, 0), "ampere"),
-    ("A100-80GB", 81_920, "79.15", (8, 0), "ampere"),
-    ("H100-80GB", 81_559, "79.2", (9, 0), "hopper"),
-    ("H100-94GB", 95_830, "93.0", (9, 0), "hopper"),
-    ("H200-141GB", 143_771, "139.7", (9, 0), "hopper"),
-    ("B200", 183_359, "178.35", (10, 0), "blackwell"),
-    ("L40S", 46_068, "44.4", (8, 9), "ada-lovelace"),
-    ("L40", 46_068, "44.4", (8, 9), "ada-lovelace"),
-    ("L4", 23_034, "22.0", (8, 9), "ada-lovelace"),
-    ("A10G", 23_028, "22.0", (8, 6), "ampere"),
-    ("A40", 46_068, "44.4", (8, 6), "ampere"),
-    ("RTX-A6000", 49_140, "47.5", (8, 6), "ampere"),
-    ("RTX-6000-Ada", 49_140, "47.4", (8, 9), "ada-lovelace"),
-    ("RTX-3090", 24_576, "23.6", (8, 6), "ampere"),
-    ("RTX-4090", 24_564, "23.6", (8, 9), "ada-lovelace"),
-    ("V100-32GB", 32_768, "31.7", (7, 0), "volta"),
-    ("T4", 15_360, "14.6", (7, 5), "turing"),
-    ("MI300X", 196_592, "191.7", None, "cdna3"),
+    # name, MiB, CUDA total in GiB, compute capability, family, where the numbers are from
+    ("A100-40GB", 40_960, "39.4", (8, 0), "ampere", f"{TORCH} (39.39 to 39.59 GiB)"),
+    ("A100-80GB", 81_920, "79.15", (8, 0), "ampere", f"{TORCH} (79.14 to 79.25 GiB)"),
+    ("H100-80GB", 81_559, "79.2", (9, 0), "hopper", f"{TORCH} (79.1 to 79.3 GiB)"),
+    ("H100-94GB", 95_830, "93.0", (9, 0), "hopper", f"{TORCH} (93.0 to 93.1 GiB)"),
+    ("H200-141GB", 143_771, "139.7", (9, 0), "hopper", f"{TORCH} (139.7 to 139.8 GiB)"),
+    ("B200", 183_359, "178.35", (10, 0), "blackwell", TORCH),
+    ("L40S", 46_068, "44.4", (8, 9), "ada-lovelace", f"{TORCH} (44.3 to 44.5 GiB, ECC on)"),
+    ("L40", 46_068, "44.4", (8, 9), "ada-lovelace", f"{TORCH} (44.3 to 44.5 GiB, ECC on)"),
+    ("L4", 23_034, "22.0", (8, 9), "ada-lovelace", f"{TORCH} (22.03 to 22.09 GiB)"),
+    ("A10G", 23_028, "22.0", (8, 6), "ampere", LISTED),
+    ("A40", 46_068, "44.4", (8, 6), "ampere", f"{TORCH} (44.3 to 44.5 GiB, ECC on)"),
+    ("RTX-A6000", 49_140, "47.5", (8, 6), "ampere", f"{LISTED}; ECC off"),
+    ("RTX-6000-Ada", 49_140, "47.4", (8, 9), "ada-lovelace", f"{LISTED}; ECC off"),
+    ("RTX-3090", 24_576, "23.6", (8, 6), "ampere", LISTED),
+    ("RTX-4090", 24_564, "23.6", (8, 9), "ada-lovelace", LISTED),
+    ("V100-32GB", 32_768, "31.7", (7, 0), "volta", LISTED),
+    ("T4", 15_360, "14.6", (7, 5), "turing", LISTED),
+    ("MI300X", 196_592, "191.7", None, "cdna3", "191.7 to 192.0 GiB in PyTorch"),
 ]
 
 PRODUCTS = {
@@ -60,13 +63,13 @@ PRODUCTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "mib", "gib", "capability", "family"), CARDS)
-def test_card(name: str, mib: int, gib: str, capability: tuple[int, int] | None, family: str) -> None:
+@pytest.mark.parametrize(("name", "mib", "gib", "capability", "family", "source"), CARDS)
+def test_card(*, name: str, mib: int, gib: str, capability: tuple[int, int] | None, family: str, source: str) -> None:
     gpu = GPUS[name]
     assert (gpu.name, gpu.memory_mib, gpu.compute_capability, gpu.family) == (name, mib, capability, family)
     assert gpu.cuda_total_bytes == int(Fraction(gib) * BYTES_PER_GIB)
     assert gpu.products == PRODUCTS[name]
-    assert gpu.source
+    assert source in gpu.source
 
 
 def test_every_card_in_this_order() -> None:
@@ -106,20 +109,20 @@ def test_tables_are_read_only() -> None:
 
 
 SHAPES = [
-    # name, (V, H, I, L, heads, KV heads, head dim), positions
-    ("meditron-7b", (32_000, 4_096, 11_008, 32, 32, 32, 128), 2_048),
-    ("meditron-70b", (32_000, 8_192, 28_672, 80, 64, 8, 128), 4_096),
-    ("meditron3-8b", (128_256, 4_096, 14_336, 32, 32, 8, 128), 131_072),
-    ("meditron3-70b", (128_256, 8_192, 28_672, 80, 64, 8, 128), 131_072),
-    ("llama-2-7b", (32_000, 4_096, 11_008, 32, 32, 32, 128), 4_096),
-    ("llama-2-70b", (32_000, 8_192, 28_672, 80, 64, 8, 128), 4_096),
-    ("biomistral-7b", (32_000, 4_096, 14_336, 32, 32, 8, 128), 4_096),
-    ("pmc-llama-13b", (32_000, 5_120, 13_824, 40, 40, 40, 128), 2_048),
+    # name, (V, H, I, L, heads, KV heads, head dim), positions, where they are from
+    ("meditron-7b", (32_000, 4_096, 11_008, 32, 32, 32, 128), 2_048, "model card: Llama-2-7B continued"),
+    ("meditron-70b", (32_000, 8_192, 28_672, 80, 64, 8, 128), 4_096, "model card: Llama-2-70B continued"),
+    ("meditron3-8b", (128_256, 4_096, 14_336, 32, 32, 8, 128), 131_072, "shape of the Llama-3.1-8B config"),
+    ("meditron3-70b", (128_256, 8_192, 28_672, 80, 64, 8, 128), 131_072, "shape of the Llama-3.1-70B config"),
+    ("llama-2-7b", (32_000, 4_096, 11_008, 32, 32, 32, 128), 4_096, "config.json of meta-llama/Llama-2-7b-hf"),
+    ("llama-2-70b", (32_000, 8_192, 28_672, 80, 64, 8, 128), 4_096, "config.json of meta-llama/Llama-2-70b-hf"),
+    ("biomistral-7b", (32_000, 4_096, 14_336, 32, 32, 8, 128), 4_096, "Mistral-7B-Instruct-v0.1 tuned"),
+    ("pmc-llama-13b", (32_000, 5_120, 13_824, 40, 40, 40, 128), 2_048, "PMC-LLaMA paper: LLaMA-13B"),
 ]
 
 
-@pytest.mark.parametrize(("name", "shape", "positions"), SHAPES)
-def test_shape(name: str, shape: tuple[int, ...], positions: int) -> None:
+@pytest.mark.parametrize(("name", "shape", "positions", "source"), SHAPES)
+def test_shape(name: str, shape: tuple[int, ...], positions: int, source: str) -> None:
     model = MODELS[name]
     assert model.name == name
     assert shape == (
@@ -132,7 +135,7 @@ def test_shape(name: str, shape: tuple[int, ...], positions: int) -> None:
         model.head_dim,
     )
     assert model.max_position_embeddings == positions
-    assert model.source
+    assert source in model.source
 
 
 def test_every_model_in_this_order() -> None:
@@ -142,6 +145,7 @@ def test_every_model_in_this_order() -> None:
 @pytest.mark.parametrize(
     ("name", "params", "bytes_16bit", "linear"),
     [
+        # Published counts of Llama 2 (6.74 and 68.98 billion) and Llama 3.1 (8.03 and 70.55 billion), to the byte.
         ("llama-2-7b", 6_738_415_616, 13_476_831_232, 6_476_005_376),
         ("llama-2-70b", 68_976_648_192, 137_953_296_384, 68_451_041_280),
         ("meditron3-8b", 8_030_261_248, 16_060_522_496, 6_979_321_856),

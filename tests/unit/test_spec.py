@@ -8,13 +8,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meditron_operator.core.assess import Accepted, assess
+from meditron_operator.core.assess import Accepted, Surroundings, assess
 from meditron_operator.core.catalog.quantization import Packing
 from meditron_operator.core.sizing import Demand
 from meditron_operator.core.spec import INVALID, UNPINNED, Spec, SpecError, parse
+from tests.unit.auto.nodes import node
 from tests.unit.kit import DIGEST, GONE, IMAGE, spec
 
 SAMPLES = sorted((Path(__file__).parents[2] / "manifests" / "samples").glob("*.yaml"))
+NODES = Surroundings(nodes=(node("A100-80GB", 8),))
 PEER = {"namespace": "ward-apps", "podLabels": {"app": "notes"}}
 BOTH = {"persistentVolumeClaim": {"claimName": "w"}, "image": {"reference": "r" + DIGEST}}
 MONITORING = "network.monitoring"
@@ -35,7 +37,7 @@ def refused(raw: Any, name: str = "ward") -> SpecError:
 def test_samples_are_accepted(sample: Path) -> None:
     manifest = yaml.safe_load(sample.read_text(encoding="utf-8"))
     assert isinstance(parse(manifest["metadata"]["name"], manifest["spec"]), Spec)
-    verdict = assess(manifest["metadata"]["name"], manifest["spec"], None)
+    verdict = assess(manifest["metadata"]["name"], manifest["spec"], None, NODES)
     if sample.stem == "does-not-fit":
         assert isinstance(verdict, SpecError)
         assert verdict.reason == "DoesNotFit"

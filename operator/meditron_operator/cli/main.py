@@ -85,7 +85,11 @@ def plan_command(  # noqa: PLR0913 - the options are the command's interface
     ] = None,
     gpu: Annotated[
         str | None,
-        typer.Option(metavar="CARD", autocompletion=complete.gpus, help="Card (A100-40GB). Without: all, as a matrix."),
+        typer.Option(
+            metavar="CARD",
+            autocompletion=complete.gpus,
+            help="Card (A100-40GB), or auto with --nodes. Without: all, as a matrix.",
+        ),
     ] = None,
     gpus: Annotated[
         int | None, typer.Option(min=1, max=64, help="GPUs of one replica. (default: the fewest that hold it)")
@@ -112,6 +116,12 @@ def plan_command(  # noqa: PLR0913 - the options are the command's interface
     filename: Annotated[
         str | None,
         typer.Option("--filename", "-f", metavar="FILE", help="Plan the MeditronDeployment in a file; - reads stdin."),
+    ] = None,
+    nodes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Nodes to choose from when the card is auto: kubectl get nodes,pods -A -o json."
+        ),
     ] = None,
     online: Annotated[
         bool, typer.Option("--online", help="Allow asking the Hub for config.json and file sizes (kept by commit).")
@@ -158,7 +168,7 @@ def plan_command(  # noqa: PLR0913 - the options are the command's interface
         lora_rank=lora_rank,
         allow_unproven=allow_unproven,
     )
-    raise typer.Exit(answer(question(options, filename), output, explain=explain))
+    raise typer.Exit(answer(question(options, filename), nodes, output, explain=explain))
 
 
 @app.command("render")
@@ -174,6 +184,12 @@ def render_command(
         typer.Option(envvar="MEDITRON_ENGINE_IMAGE", callback=_pinned, help="The operator's default engine image."),
     ] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="For manifests that name none.")] = "default",
+    nodes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Nodes to choose from when the card is auto: kubectl get nodes,pods -A -o json."
+        ),
+    ] = None,
 ) -> None:
     """Print every object that the operator would make of a MeditronDeployment, as YAML, without a cluster.
 
@@ -183,7 +199,7 @@ def render_command(
     """
     from meditron_operator.cli.render import Place, render  # noqa: PLC0415 - it needs the kubernetes package
 
-    place = Place(operator_namespace=operator_namespace, engine_image=engine_image, namespace=namespace)
+    place = Place(operator_namespace=operator_namespace, engine_image=engine_image, namespace=namespace, nodes=nodes)
     raise typer.Exit(render(filename, place))
 
 

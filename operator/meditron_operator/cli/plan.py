@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.question import Question
 from meditron_operator.core.catalog.gpus import GPUS, Gpu
 from meditron_operator.core.engines.tgi import sizing_environment
@@ -29,11 +30,19 @@ class Output(StrEnum):
     YAML = "yaml"
 
 
-def answer(question: Question, output: Output, *, explain: bool) -> int:
-    """Print the answer; the exit code."""
+def answer(question: Question, nodes: str | None, output: Output, *, explain: bool) -> int:
+    """Print the answer; the exit code. `nodes` names a file to choose the card from."""
+    if nodes is not None:
+        return _among_nodes(question, nodes, output, explain=explain)
     if question.gpu is None:
         return _all_cards(question, output)
-    demand = question.on(question.gpu)
+    return _one_card(question, question.gpu, output, explain=explain)
+
+
+def _one_card(
+    question: Question, gpu: Gpu, output: Output, *, explain: bool, choice: dict[str, Any] | None = None
+) -> int:
+    demand = question.on(gpu)
     found = plan(demand)
     if output is Output.TABLE:
         _show(demand, found)
@@ -41,8 +50,36 @@ def answer(question: Question, output: Output, *, explain: bool) -> int:
             _show_explanation(demand, found, _manifest(question))
     else:
         body = report(demand, found, alternatives(demand, found))
-        _print_data(body | (_explained(demand, found, _manifest(question)) if explain else {}), output)
+        body |= _explained(demand, found, _manifest(question)) if explain else {}
+        _print_data(body if choice is None else body | {"choice": choice}, output)
     return FITS if isinstance(found, Plan) else DOES_NOT_FIT
+
+
+def _among_nodes(question: Question, nodes: str, output: Output, *, explain: bool) -> int:
+    if not question.auto:
+        raise BadInput("--nodes: only where the card is to be chosen: --gpu auto, or gpu.type: auto in a manifest")
+    from meditron_operator.cli.choosing import chosen  # noqa: PLC0415 - reading nodes costs the kubernetes package
+    from meditron_operator.core.auto import Choice, tell  # noqa: PLC0415
+
+    choice = chosen(question, nodes)
+    if isinstance(choice, Choice):
+        told = tell(choice)
+        if output is Output.TABLE:
+            _show_choice(told)
+        return _one_card(question, choice.gpu, output, explain=explain, choice=told)
+    refusals = [{"gpuType": each.gpu_type, "reason": each.reason} for each in choice]
+    if output is Output.TABLE:
+        _show_choice({"refusals": refusals})
+    else:
+        _print_data({"fits": False, "refusals": refusals}, output)
+    return DOES_NOT_FIT
+
+
+def _show_choice(told: dict[str, Any]) -> None:
+    from meditron_operator.cli.present.choice import choice_text  # noqa: PLC0415 - as below
+    from meditron_operator.cli.present.screen import screen  # noqa: PLC0415
+
+    screen().say(choice_text(told))
 
 
 def _all_cards(question: Question, output: Output) -> int:

@@ -1,13 +1,17 @@
 """What `meditron plan` is asked, from options or from a manifest: a demand that may leave the card open."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Final
 
 from meditron_operator.cli.errors import BadInput, unknown
 from meditron_operator.core.catalog.gpus import GPUS, Gpu
 from meditron_operator.core.catalog.models import MODELS, ModelShape, find_model
 from meditron_operator.core.catalog.quantization import Packing, Quantization
 from meditron_operator.core.sizing import Adapters, Demand, Dtype, KvCacheDtype, WeightFiles
+
+if TYPE_CHECKING:
+    from meditron_operator.core.spec import Toleration
 
 DEFAULT_CONTEXT_TOKENS: Final = 4_096
 AUTO: Final = "auto"
@@ -61,6 +65,11 @@ class Question:
     kv_cache_dtype: KvCacheDtype
     adapters: Adapters | None
     allow_unproven: bool
+    auto: bool = False
+    """True: the card is to be chosen among the nodes of a cluster."""
+    replicas: int = 1
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: "tuple[Toleration, ...]" = ()
 
     def on(self, gpu: Gpu, gpus: int | None = None) -> Demand:
         """The demand on one card; `gpus` beats what was asked."""
@@ -98,7 +107,8 @@ def _from_options(options: Options) -> Question:
     return Question(
         checkpoint=checkpoint,
         quantization=_quantization(options, checkpoint),
-        gpu=None if options.gpu is None else find_gpu("--gpu", options.gpu),
+        gpu=None if options.gpu in (None, AUTO) else find_gpu("--gpu", options.gpu),
+        auto=options.gpu == AUTO,
         gpus=options.gpus,
         context_tokens=options.context or min(DEFAULT_CONTEXT_TOKENS, model.max_position_embeddings),
         concurrency=options.concurrency or 1,
@@ -133,6 +143,10 @@ def _from_manifest(options: Options, filename: str) -> Question:
         kv_cache_dtype=spec.model.kv_cache_dtype,
         adapters=None,
         allow_unproven=spec.gpu.allow_unproven,
+        auto=spec.gpu.type == AUTO,
+        replicas=spec.replicas,
+        node_selector=spec.gpu.node_selector,
+        tolerations=spec.gpu.tolerations,
     )
 
 
@@ -148,7 +162,7 @@ def find_gpu(where: str, name: str) -> Gpu:
     """The card of this catalog name; case does not matter. Raises BadInput."""
     found = next((gpu for gpu in GPUS.values() if gpu.name.lower() == name.lower()), None)
     if found is None:
-        raise unknown(where, name, GPUS)
+        raise unknown(where, name, [*GPUS, AUTO])
     return found
 
 

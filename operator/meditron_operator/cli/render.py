@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import yaml
 
+from meditron_operator.cli.clusters import read_cluster
 from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.manifests import Deployment, read_deployments
-from meditron_operator.core.assess import DOES_NOT_FIT, assess
+from meditron_operator.core.assess import DOES_NOT_FIT, EMPTY, NO_GPU_NODES, Surroundings, assess
 from meditron_operator.core.killswitch import engaged
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import Manifest, Owner
@@ -27,13 +28,15 @@ class Place:
     engine_image: str | None
     namespace: str
     """For manifests that name none."""
+    nodes: str | None
+    """File with the nodes that `gpu.type: auto` chooses from."""
 
 
 def render(filename: str, place: Place) -> int:
     """Print the children of every MeditronDeployment in a file; the exit code. Raises BadInput."""
-    code = RENDERED
+    code, cluster = RENDERED, EMPTY if place.nodes is None else read_cluster(place.nodes)
     for deployment in read_deployments(filename):
-        children = _children(filename, deployment, place)
+        children = _children(filename, deployment, place, cluster)
         if children is None:
             code = NOT_RENDERED
             continue
@@ -41,12 +44,14 @@ def render(filename: str, place: Place) -> int:
     return code
 
 
-def _children(filename: str, deployment: Deployment, place: Place) -> list[Manifest] | None:
+def _children(filename: str, deployment: Deployment, place: Place, cluster: Surroundings) -> list[Manifest] | None:
     """All children; None when the model does not fit, which is said on standard error."""
     metadata = deployment["metadata"]
-    verdict = assess(metadata["name"], deployment["spec"], place.engine_image)
+    verdict = assess(metadata["name"], deployment["spec"], place.engine_image, cluster)
     if isinstance(verdict, SpecError):
         line = f"{filename}: {metadata['name']}: {verdict.message}"
+        if verdict.reason == NO_GPU_NODES:
+            raise BadInput(f"{line}; name the nodes to choose from with --nodes")
         if verdict.reason != DOES_NOT_FIT:
             raise BadInput(line)
         sys.stderr.write(f"meditron: {line}\n")

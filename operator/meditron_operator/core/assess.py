@@ -88,9 +88,8 @@ def _size(spec: Spec, image: str, on: Callable[[Gpu], Demand]) -> Accepted | Spe
 def _choose(spec: Spec, image: str, on: Callable[[Gpu], Demand], surroundings: Surroundings) -> Accepted | SpecError:
     terms = Terms(node_selector=spec.gpu.node_selector, tolerations=spec.gpu.tolerations)
     offered = market(surroundings.nodes, terms)
-    current = current_card(surroundings.workload, offered)
-    wanted = Wanted(on=on, replicas=spec.replicas, others=surroundings.others)
-    choice = choose(wanted, offered, current, serving=surroundings.serving)
+    wanted = Wanted(on=on, terms=terms, replicas=spec.replicas, others=surroundings.others)
+    choice = choose(wanted, offered, current_card(surroundings, offered))
     if isinstance(choice, Choice):
         sized = Sized(spec=spec, demand=on(choice.gpu), plan=choice.plan)
         return Accepted(sized=sized, image=image, choice=choice)

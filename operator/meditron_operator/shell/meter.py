@@ -38,7 +38,7 @@ class Meter:
         self._wake = wake
         self._wanted: dict[ObjectKey, dict[Start, Launch]] = {}
         self._found: dict[ObjectKey, dict[Start, Reading]] = {}
-        self._queue = WorkQueue[Start](self._measure, chance)
+        self._queue = WorkQueue[Start](self._measure, chance, name="engine logs")
 
     async def run(self) -> None:
         """Measure until cancelled."""

@@ -113,7 +113,9 @@ class Reconciler:
         )
         status = await self._report(view, deployment)
         self._metrics.tell(key, status)
-        if view.launch is not None:
+        if view.launch is None:
+            self._meter.forget(key)
+        else:
             await self._meter.want(key, view.pods, view.readings, view.launch)
         outcome.raise_for_retry(stopping=case.engaged is not None)
         return self._look_again(status)

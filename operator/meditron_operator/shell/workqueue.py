@@ -53,8 +53,10 @@ class WorkQueue(Generic[Key]):
         work: Callable[[Key], Awaitable[float | None]],
         chance: Chance,
         urgent: Callable[[Key], bool] = lambda _: False,
+        name: str = "deployments",
     ) -> None:
         self._work = work
+        self._log = log.bind(queue=name)
         self._urgent = urgent
         self._chance = chance
         self._ready: deque[Key] = deque()
@@ -127,13 +129,13 @@ class WorkQueue(Generic[Key]):
             delay = await self._work(key)
         except ApiError as error:
             delay = error.retry_after or self._backoff(key)
-            log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
+            self._log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
             return delay
         except (Exception, asyncio.CancelledError):  # whatever it is, it must not end the work on all others
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise  # it is us who are asked to end
             delay = self._backoff(key)
-            log.exception("pass crashed", key=key, again_in_seconds=round(delay, 1))
+            self._log.exception("pass crashed", key=key, again_in_seconds=round(delay, 1))
             return delay
         self._failures.pop(key, None)
         self.last_success = self._chance.clock()

@@ -1,7 +1,7 @@
 """Cilium's agent and plugin, for network policies that are enforced."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.testbed.cluster import Cluster, read_manifests
@@ -14,6 +14,7 @@ from tests.testbed.node.options import NodeLayout, NodeOptions
 from tests.testbed.node.recipes import CILIUM
 
 PLUGIN = "cilium-cni"
+TOOLS = ("clang", "iptables")
 RESTORED = b"Finished regenerating restored endpoints"
 _OFF = (
     "auto-direct-node-routes",
@@ -30,7 +31,6 @@ _OFF = (
     "enable-ipv6",
     "enable-ipv6-masquerade",
     "enable-l7-proxy",
-    "install-iptables-rules",
     "kube-proxy-replacement",
     "preallocate-bpf-maps",
 )
@@ -79,10 +79,12 @@ def write_options(layout: NodeLayout, values: Mapping[str, str]) -> None:
         (layout.agent / name).write_text(value)
 
 
-def agent(layout: NodeLayout, cgroup: str, ports: Ports, node: NodeOptions, clang: Path) -> Program:
+def agent(layout: NodeLayout, cgroup: str, ports: Ports, node: NodeOptions, tools: Sequence[Path]) -> Program:
+    """`tools`: the folders with clang, and with iptables, which tells the node's own packets, such as kubelet's
+    probes, from others. No policy shuts those out, but without the mark they count as the world's."""
     argv = (str(CILIUM.folder / AGENT), f"--config-dir={layout.agent}")
     health = f"http://{LOOPBACK}:{ports.agent}/healthz"
-    env = environment(layout, clang.parent) | {"K8S_NODE_NAME": node.name, "CILIUM_K8S_NAMESPACE": "kube-system"}
+    env = environment(layout, *tools) | {"K8S_NODE_NAME": node.name, "CILIUM_K8S_NAMESPACE": "kube-system"}
     return enter("node", Program(AGENT, argv, health, env), layout, cgroup)
 
 

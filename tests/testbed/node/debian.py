@@ -13,7 +13,8 @@ from tests.testbed.instances import cache_folder
 _WRAPPER = """#!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
 LD_LIBRARY_PATH=$(echo "$here"/usr/lib/*-linux-gnu):$here/usr/lib/llvm-19/lib
-export LD_LIBRARY_PATH
+XTABLES_LIBDIR=$(echo "$here"/usr/lib/*-linux-gnu/xtables)
+export LD_LIBRARY_PATH XTABLES_LIBDIR
 exec "$here/{program}" "$@"
 """
 
@@ -101,12 +102,27 @@ def seccomp_build_env(root: Path) -> dict[str, str]:
 
 
 LIBSECCOMP = Packages(names=("libseccomp-dev",))
+_NFT_LIBRARIES = ("libnftnl11", "libxtables12")
 NFT = DebianProgram(
     name="nft",
     usual="5 seconds",
     program="usr/sbin/nft",
+    packages=Packages(names=("nftables", "libnftables1", "libjansson4", "libedit2", "libmnl0", *_NFT_LIBRARIES)),
+)
+IPTABLES = DebianProgram(
+    name="iptables",
+    usual="5 seconds",
+    program="usr/sbin/iptables-nft",
     packages=Packages(
-        names=("nftables", "libnftables1", "libnftnl11", "libmnl0", "libjansson4", "libedit2", "libxtables12")
+        names=(
+            "iptables",
+            "libip4tc2",
+            "libip6tc2",
+            "libmnl0",
+            "libnetfilter-conntrack3",
+            "libnfnetlink0",
+            *_NFT_LIBRARIES,
+        )
     ),
 )
 CLANG = DebianProgram(

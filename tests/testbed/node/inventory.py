@@ -4,12 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.testbed.build import ensure_built
+from tests.testbed.node.cilium import TOOLS
 from tests.testbed.node.python_image import PROJECT, Environment, PythonRoot
 from tests.testbed.node.recipes import CILIUM, CNI_PLUGINS, CONTAINERD, PAUSE, RUNC
 from tests.testbed.node.requirements import lacking
 from tests.testbed.programs import find_all
 
-_FOUND = ("kubelet", "kube-proxy", "nft", "clang", "helm")
+_FOUND = ("kubelet", "kube-proxy", "nft", "helm", *TOOLS)
 
 
 def build_node(progress: Callable[[str], None]) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from tests.testbed.commands import Program
 from tests.testbed.control import Control
 from tests.testbed.controlplane import wait_healthy
 from tests.testbed.errors import TestbedError
-from tests.testbed.layout import Layout, Ports
+from tests.testbed.layout import REPOSITORY, Layout, Ports
 from tests.testbed.node import cilium, commands, configs, images, requirements
 from tests.testbed.node.ground import cgroup_of
 from tests.testbed.node.oci import Archive
@@ -93,7 +93,9 @@ class RealNode:
     def run(self, *argv: str) -> str:
         """Run a program inside the node, as its root; returns what it prints. Raises TestbedError when it fails."""
         command = commands.entered(self._layout, self._cgroup, argv)
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_COMMAND_LIMIT_SECONDS)
+        done = subprocess.run(
+            command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=_COMMAND_LIMIT_SECONDS
+        )
         if done.returncode != 0:
             raise TestbedError(f"{' '.join(argv)} failed in the node with {done.returncode}: {done.stderr.strip()}")
         return done.stdout
@@ -168,5 +170,5 @@ class RealNode:
         cilium.apply_definitions(cluster)
         kubeconfig = self._testbed.component_kubeconfig(commands.AGENT)
         cilium.write_options(self._layout, cilium.options(kubeconfig, self._ports))
-        clang = find("clang", tell)
-        self._run(cilium.agent(self._layout, self._cgroup, self._ports, self._options, clang))
+        tools = [find(name, tell).parent for name in cilium.TOOLS]
+        self._run(cilium.agent(self._layout, self._cgroup, self._ports, self._options, tools))

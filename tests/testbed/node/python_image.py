@@ -66,7 +66,8 @@ class PythonRoot:
         (root / "etc" / "passwd").write_text(_USERS)
         (root / "etc" / "group").write_text(_GROUPS)
         version = (root / "usr" / "bin" / "python3").readlink().name.removeprefix("python")
-        yield from compile_all(root / "usr" / "lib" / f"python{version}", version)
+        library = f"/usr/lib/python{version}"
+        yield from compile_all(root / library[1:], library, version)
         (result / "version").write_text(version)
         layer({"/": root}, result / "layer.tar")
 
@@ -96,7 +97,7 @@ class Environment:
         fixed = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp")
         target = (f"--python-version={self.python}", *platforms, "--target", str(site))
         yield Command((*pip, *fixed, *target, "-r", str(requirements)), cwd=scratch)
-        yield from compile_all(site, self.python)
+        yield from compile_all(site, SITE, self.python)
         layer({SITE: site}, result / "layer.tar")
 
     def _locked(self) -> list[str]:
@@ -105,12 +106,15 @@ class Environment:
         return [entries[name] for name in sorted(_closure(self.packages)) if name != PROJECT]
 
 
-def compile_all(folder: Path, version: str) -> Iterator[Command]:
-    """Byte code, which a read-only root can't get later. It holds for the files whatever their times are."""
+def compile_all(folder: Path, place: str, version: str) -> Iterator[Command]:
+    """Byte code, which a read-only root can't get later. `place`: where the folder lies in the image.
+
+    It holds for the files whatever their times are. Another version's Python can't make it: then there is none.
+    """
     if version == ".".join(map(str, sys.version_info[:2])):
-        argv = (sys.executable, "-m", "compileall", "-q", "-x", r"/(lib2to3|test|tests)/", "--invalidation-mode")
-        # The paths in tracebacks are those of the image.
-        yield Command((*argv, "unchecked-hash", str(folder)), cwd=folder)
+        argv = (sys.executable, "-m", "compileall", "-q", "-x", r"/(lib2to3|test|tests)/")
+        flags = ("--invalidation-mode", "unchecked-hash", "-s", str(folder), "-p", place)
+        yield Command((*argv, *flags, str(folder)), cwd=folder)
 
 
 def _lock_entries(text: str) -> dict[str, str]:

@@ -7,13 +7,13 @@ import pytest
 
 from meditron_operator.core.assess import assess
 from meditron_operator.core.auto import Surroundings, recall
+from meditron_operator.core.auto.told import MOST_WORDS
 from meditron_operator.core.compare import matches, updated
 from meditron_operator.core.decide import Case, decide, surroundings
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.status import View, condition_changes, summarize
-from meditron_operator.core.status.planning import MOST_WORDS
 from tests.unit.auto.nodes import node, unknown
 from tests.unit.kit import OPERATOR_NAMESPACE, OWNER, child, pod, spec, stored
 
@@ -51,7 +51,9 @@ def current(found: View) -> tuple[str, str, str]:
 CONDITIONS = [
     ((A100,), (A100,), SPEC, "True Current", "A100-80GB is what would be chosen now"),
     ((A100, L4), (A100,), SPEC, "False BetterChoice",
-     "1 x L4 per replica (standard) would be chosen now, not 1 x A100-80GB (standard): set spec.gpu.type to L4"),
+     "1 x L4 per replica (standard) would be chosen now, not 1 x A100-80GB (standard); to move,"),
+    ((A100, L4), (A100,), SPEC, "False BetterChoice", "to move, with a restart, set spec.gpu.type to L4"),
+    ((A100, unknown()), (A100,), SPEC, "False BetterChoice", "to move, with a restart, delete StatefulSet ward"),
     ((L4,), (A100,), SPEC, "False CardGone", "no node has A100-80GB any more; L4 would be chosen now"),
     ((), (A100,), SPEC, "False CardGone", "no node has A100-80GB any more"),
     ((A100,), (A100,), spec(), "True Fixed", "spec.gpu.type names A100-80GB"),

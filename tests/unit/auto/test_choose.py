@@ -19,15 +19,17 @@ SEVENTY = {"model.quantization": "gptq"}
 SMALL = {"model.id": "meditron-7b", "model.quantization": "none", "model.contextTokens": 2048}
 
 
-def surroundings(*nodes: Node, pods: tuple[Pod, ...] = (), on: str = "", serving: bool = False) -> Surroundings:
-    """What is there; `on` is the card of the catalog that the deployment is on."""
-    workload = workload_on(on) if on else None
+def surroundings(
+    *nodes: Node, pods: tuple[Pod, ...] = (), on: str = "", gpus: int = 4, serving: bool = False
+) -> Surroundings:
+    """What is there; `on` is the card of the catalog that the deployment is on, with that many GPUs."""
+    workload = workload_on(on, gpus=gpus) if on else None
     return Surroundings(nodes=nodes, gpu_pods=pods, workload=workload, serving=serving)
 
 
-def workload_on(card: str, annotation: str | None = "") -> Live:
+def workload_on(card: str, annotation: str | None = "", gpus: int = 4) -> Live:
     """The StatefulSet of OWNER on that card; `annotation` instead of the right one, None for none."""
-    obj = stored(child_of(children_of({"gpu.type": card, "gpu.count": 4}), "StatefulSet"))
+    obj = stored(child_of(children_of({"gpu.type": card, "gpu.count": gpus}), "StatefulSet"))
     if annotation is not None:
         obj["metadata"]["annotations"] = {"meditron.ai/gpu": annotation or remember(GPUS[card])}
     return Live.of("StatefulSet", obj)
@@ -172,7 +174,7 @@ STABILITY = [
 def test_only_what_is_not_serving_moves(
     on: str, nodes: tuple[Node, ...], pods: tuple[Pod, ...], expected: tuple[str, bool, str | None], *, serving: bool
 ) -> None:
-    found = choice(surroundings(*nodes, pods=pods, on=on, serving=serving), SMALL)
+    found = choice(surroundings(*nodes, pods=pods, on=on, gpus=1, serving=serving), SMALL)
     assert (found.gpu.name, found.kept, found.better and found.better.gpu_type) == expected
     assert found.gone == (found.gpu.name not in {f"{each.name.removesuffix('-0').upper()}" for each in nodes})
 
@@ -181,6 +183,21 @@ def test_a_changed_spec_moves_what_serves_only_where_it_has_to() -> None:
     around = surroundings(node("L4", 8), A100, on="L4", serving=True)
     assert choice(around, SMALL | {"model.concurrency": 2}).gpu.name == "L4"
     assert choice(around, SEVENTY | {"gpu.count": 1}).gpu.name == "A100-80GB"
+
+
+def test_new_terms_move_what_serves_when_its_card_has_no_node_on_them() -> None:
+    """The pods restart anyway, and on the old card they would wait for ever."""
+    here, there = node("A100-80GB", 4), node("L40S", 4, labels={"zone": "x"})
+    around = surroundings(here, there, on="A100-80GB", serving=True)
+    same = SMALL | {"gpu.count": 4}
+    assert choice(around, same).gpu.name == "A100-80GB"
+    for changes in ({"gpu.nodeSelector": {"zone": "x"}}, {"gpu.nodeSelector": {"zone": "x"}, "gpu.count": 2}):
+        assert choice(around, same | changes).gpu.name == "L40S"
+    cordoned = node("A100-80GB", 4, spec={"unschedulable": True})
+    around = surroundings(cordoned, there, on="A100-80GB", serving=True)
+    assert choice(around, same).gpu.name == "A100-80GB"
+    assert choice(around, same | {"gpu.count": 2}).gpu.name == "L40S"
+    assert choice(around, same | {"gpu.tolerations": [{"operator": "Exists"}]}).gpu.name == "L40S"
 
 
 @pytest.mark.parametrize("annotation", [None, "{}", "not json", '{"name":"L4"}', "[]", "null"])

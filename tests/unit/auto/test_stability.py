@@ -76,7 +76,7 @@ def workload(children: list[Manifest]) -> Live:
     return Live.of("StatefulSet", stored(child(children, "StatefulSet")))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.sampled_from(STARTS), NODES, PODS)
 def test_what_serves_is_rendered_the_same_whatever_the_nodes_say(
     start: Node, nodes: tuple[Node, ...], pods: tuple[Pod, ...]
@@ -86,7 +86,7 @@ def test_what_serves_is_rendered_the_same_whatever_the_nodes_say(
     assert rendered(after) == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(NODES, PODS)
 def test_the_second_look_keeps_the_first_choice(nodes: tuple[Node, ...], pods: tuple[Pod, ...]) -> None:
     """Also before anything serves: a pass that changes nothing writes nothing."""
@@ -98,7 +98,7 @@ def test_the_second_look_keeps_the_first_choice(nodes: tuple[Node, ...], pods: t
     assert rendered(again) == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(NODES, PODS, st.randoms())
 def test_the_order_of_nodes_and_pods_does_not_matter(
     nodes: tuple[Node, ...], pods: tuple[Pod, ...], random: Any

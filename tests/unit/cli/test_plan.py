@@ -258,19 +258,19 @@ def test_a_checkpoint_that_is_half_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_cold_start() -> None:
-    """Half a second and 60 MB on a quiet machine; here three times the time is allowed, for a busy one."""
+    """Half a second and 60 MB. CPU time is what is asked for: on a busy machine the clock tells of others."""
     command = [PROGRAM, *words("-m meditron-70b -q gptq --gpu A100-40GB")]
     program = (
-        "import resource, subprocess, sys, time; began = time.perf_counter();"
-        f"subprocess.run({command!r}, check=True, stdout=subprocess.DEVNULL);"
-        "print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        f"import resource, subprocess; subprocess.run({command!r}, check=True, stdout=subprocess.DEVNULL);"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN);"
+        "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
     )
     runs = [
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
         for _ in range(3)
     ]
     seconds, kib = zip(*(map(float, run.stdout.split()) for run in runs), strict=True)
-    assert min(seconds) < 1.5
+    assert min(seconds) < 0.5
     assert max(kib) < 60 * 1024
 
 

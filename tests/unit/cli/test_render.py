@@ -10,7 +10,11 @@ from tests.golden.test_golden import CASES, HERE
 from tests.unit.cli.running import meditron
 from tests.unit.kit import IMAGE
 
-SAMPLES = sorted(path for path in Path("manifests/samples").glob("*.yaml") if path.stem != "does-not-fit")
+SAMPLES = sorted(
+    path
+    for path in Path("manifests/samples").glob("*.yaml")
+    if path.stem != "does-not-fit" and not path.stem.endswith("-auto")
+)
 
 
 def deployment(case: str, folder: Path, **metadata: str) -> Path:
@@ -18,9 +22,18 @@ def deployment(case: str, folder: Path, **metadata: str) -> Path:
     given = yaml.safe_load((HERE / "inputs" / f"{case}.yaml").read_text())
     body = {"apiVersion": "meditron.ai/v1alpha1", "kind": "MeditronDeployment", **given}
     body["metadata"] |= {"namespace": "clinical-ai"} | metadata
+    nodes = body.pop("nodes", [])
     path = folder / "md.yaml"
     path.write_text(yaml.safe_dump(body))
+    if nodes:
+        listed = [{"apiVersion": "v1", "kind": "Node", **node} for node in nodes]
+        (folder / "nodes.yaml").write_text(yaml.safe_dump_all(listed))
     return path
+
+
+def nodes_of(folder: Path) -> list[str]:
+    """The option that names them, for a case that has some."""
+    return ["--nodes", str(folder / "nodes.yaml")] if (folder / "nodes.yaml").exists() else []
 
 
 def without_owner(child: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +43,8 @@ def without_owner(child: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_prints_what_the_operator_makes(case: str, tmp_path: Path) -> None:
-    done = meditron("render", "-f", str(deployment(case, tmp_path)))
+    path = deployment(case, tmp_path)
+    done = meditron("render", "-f", str(path), *nodes_of(tmp_path))
     assert done.code == 0
     expected = [without_owner(child) for child in yaml.safe_load_all((HERE / f"{case}.yaml").read_text())]
     assert list(yaml.safe_load_all(done.out)) == expected

@@ -8,6 +8,7 @@ from meditron_operator.core.auto.current import current_card
 from meditron_operator.core.auto.offers import Market, Refused, Terms, market
 from meditron_operator.core.auto.remembered import recall, remember
 from meditron_operator.core.auto.surroundings import EMPTY, Surroundings
+from meditron_operator.core.auto.told import tell
 
 __all__ = [
     "EMPTY",
@@ -23,4 +24,5 @@ __all__ = [
     "market",
     "recall",
     "remember",
+    "tell",
 ]

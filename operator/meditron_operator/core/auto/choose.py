@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meditron_operator.core.auto.offers import Market, Offer, Refused
+from meditron_operator.core.auto.current import Current
+from meditron_operator.core.auto.offers import Market, Offer, Refused, Terms
 from meditron_operator.core.capacity import free_gpus
 from meditron_operator.core.catalog.gpus import Gpu
 from meditron_operator.core.observed import Node, Pod
@@ -22,6 +23,7 @@ class Wanted:
     """What has to find a place."""
 
     on: Callable[[Gpu], Demand]
+    terms: Terms
     replicas: int
     others: tuple[Pod, ...]  # that hold GPUs
 
@@ -87,17 +89,17 @@ class _Candidate:
         return RunnerUp(gpu_type=self.gpu.name, gpus_per_replica=each, profile=profile, reason=self.line)
 
 
-def choose(wanted: Wanted, market: Market, current: Gpu | None, *, serving: bool) -> Choice | tuple[Refused, ...]:
+def choose(wanted: Wanted, market: Market, current: Current | None) -> Choice | tuple[Refused, ...]:
     """The card to use, or why none will do.
 
     `current` is kept while it serves and the demand fits on it, and while it has room or nothing else has: so a
     change of the nodes only ever moves what is not serving.
     """
-    seen = _with_current(market, current) if serving else market
+    seen = _with_current(market, current.gpu) if current and current.serving else market
     judged = [_judge(wanted, offer) for offer in seen.offers]
     ranked = sorted((each for each in judged if isinstance(each, _Candidate)), key=lambda each: each.rank)
     refusals = tuple(sorted((*seen.refusals, *(each for each in judged if isinstance(each, Refused))), key=_by_name))
-    kept = _kept(wanted, current, ranked, serving=serving)
+    kept = _kept(wanted, current, ranked)
     if kept is None and not ranked:
         return refusals
     chosen = kept or ranked[0]
@@ -114,10 +116,8 @@ def choose(wanted: Wanted, market: Market, current: Gpu | None, *, serving: bool
     )
 
 
-def _with_current(market: Market, current: Gpu | None) -> Market:
+def _with_current(market: Market, current: Gpu) -> Market:
     """What serves keeps the facts by which it was sized, whatever the labels of its nodes say by now."""
-    if current is None:
-        return market
     offers = tuple(
         _as_remembered(offer, current) if offer.gpu.name == current.name else offer for offer in market.offers
     )
@@ -129,16 +129,16 @@ def _as_remembered(offer: Offer, current: Gpu) -> Offer:
     return replace(offer, gpu=current, nodes=nodes)
 
 
-def _kept(wanted: Wanted, current: Gpu | None, ranked: list[_Candidate], *, serving: bool) -> _Candidate | None:
+def _kept(wanted: Wanted, current: Current | None, ranked: list[_Candidate]) -> _Candidate | None:
     """The current card, if it stays."""
     if current is None:
         return None
-    here = next((each for each in ranked if each.gpu.name == current.name), None)
-    if here is None and (serving or not ranked):
-        here = _on_card(wanted, current)
-    if here is None or serving or not ranked:
-        return here
-    return here if here.has_room or not ranked[0].has_room else None
+    here = next((each for each in ranked if each.gpu.name == current.gpu.name), None)
+    if here is None:
+        there = _on_card(wanted, current.gpu)
+        settled = there is not None and current.stays_put(wanted.terms, there.plan.gpus_per_replica)
+        return there if not ranked or (current.serving and settled) else None
+    return here if current.serving or here.has_room or not ranked[0].has_room else None
 
 
 def _on_card(wanted: Wanted, current: Gpu) -> _Candidate | None:

@@ -1,14 +1,13 @@
 """Whether the plan is still the best one for this cluster."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from meditron_operator.core.auto import Choice
+from meditron_operator.core.auto import tell
+from meditron_operator.core.catalog.gpus import GPUS
 from meditron_operator.core.status.condition import Condition, Truth, Type
 from meditron_operator.core.status.view import View
-
-MOST_WORDS: Final = 512
-"""Characters of one reason in the status; the conditions have room for more."""
+from meditron_operator.names import child_name
 
 
 def plan_current(view: View) -> Condition:
@@ -27,10 +26,17 @@ def plan_current(view: View) -> Condition:
         each, better = accepted.sized.plan.gpus_per_replica, choice.better
         message = (
             f"{better.gpus_per_replica} x {better.gpu_type} per replica ({better.profile}) would be chosen now, "
-            f"not {each} x {card} ({accepted.sized.plan.profile}): set spec.gpu.type to {better.gpu_type} to move"
+            f"not {each} x {card} ({accepted.sized.plan.profile}); {_how_to_move(view, better.gpu_type)}"
         )
         return _current(Truth.FALSE, "BetterChoice", message)
     return _current(Truth.TRUE, "Current", f"{card} is what would be chosen now")
+
+
+def _how_to_move(view: View, card: str) -> str:
+    """The spec can name the cards of the table only; without its StatefulSet a deployment chooses anew."""
+    if card in GPUS:
+        return f"to move, with a restart, set spec.gpu.type to {card}"
+    return f"to move, with a restart, delete StatefulSet {child_name(view.case.owner.name)}"
 
 
 def _current(status: Truth, reason: str, message: str) -> Condition:
@@ -46,25 +52,4 @@ def gpu_choice(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
     same_spec = previous.get("observedGeneration") == view.case.generation
     if choice.kept and same_spec and isinstance(told, Mapping) and told.get("gpuType") == choice.gpu.name:
         return {"gpuChoice": told}
-    return {"gpuChoice": _told(choice)}
-
-
-def _told(choice: Choice) -> dict[str, Any]:
-    return {
-        "gpuType": choice.gpu.name,
-        "reason": _cut(choice.reason),
-        "runnersUp": [
-            {
-                "gpuType": each.gpu_type,
-                "gpusPerReplica": each.gpus_per_replica,
-                "profile": str(each.profile),
-                "reason": _cut(each.reason),
-            }
-            for each in choice.runners_up
-        ],
-        "refusals": [{"gpuType": each.gpu_type, "reason": _cut(each.reason)} for each in choice.refusals],
-    }
-
-
-def _cut(words: str) -> str:
-    return words if len(words) <= MOST_WORDS else words[: MOST_WORDS - 1] + "…"
+    return {"gpuChoice": tell(choice)}
