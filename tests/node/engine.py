@@ -54,10 +54,15 @@ def served(name: str, space: str, image: str, *, path: str = "meditron-7b", **re
     )
 
 
+def create_ward(admin: Admin, name: str, weights: Path) -> None:
+    """A namespace that enforces Pod Security `restricted`, and the claim `weights` in it."""
+    create_all(admin, [namespace(name), *weights_volume(name, path=str(weights))])
+
+
 @contextmanager
 def engine_ward(admin: Admin, name: str, weights: Path) -> Iterator[str]:
     """A namespace with the weights in it; at its end its GPUs are free again."""
-    create_all(admin, [namespace(name), *weights_volume(name, path=str(weights))])
+    create_ward(admin, name, weights)
     yield name
     for body in admin.list(names.KIND, name):
         admin.delete(names.KIND, name, body["metadata"]["name"])

@@ -15,10 +15,9 @@ from tests.cluster.support import Admin
 from tests.demo.watching import Watching
 from tests.node.conftest import Ground
 from tests.node.engine import QUICK, engine_ward, inject, inside, served
-from tests.node.faults import WHILE_IT_SERVES, WHILE_IT_STARTS, Fault
+from tests.node.faults import BEGIN, SERVING, WHILE_IT_SERVES, WHILE_IT_STARTS, Fault
 from tests.node.history import History
 from tests.testbed import Testbed
-from tests.testbed.errors import TestbedError
 from tests.testbed.node.oci import Image, write_archive
 from tests.testbed.waiting import wait_for
 
@@ -65,7 +64,7 @@ def faulty(
     ground, admin, history = prepare(bridge_bed), Admin(bridge_bed.kubeconfig), History()
     images = {"double": ground.engine_image, "absent": ABSENT, "hollow": hollow(bridge_bed, tmp_path_factory)}
     with engine_ward(admin, SPACE, ground.weights), Watching(admin, SPACE, (names.KIND,), history):
-        for fault in (*WHILE_IT_SERVES, *WHILE_IT_STARTS)[:16]:
+        for fault in (*WHILE_IT_SERVES, *WHILE_IT_STARTS):
             create(admin, fault, images)
         yield Faulty(bridge_bed, admin, history)
 
@@ -81,3 +80,33 @@ def hollow(bed: Testbed, folders: pytest.TempPathFactory) -> str:
     assert bed.node is not None
     layer: Path = folders.mktemp("hollow")
     return bed.node.load(write_archive(Image("hollow", (), ("/nothing",)), layer / "hollow.tar"))
+
+
+@pytest.mark.parametrize("fault", WHILE_IT_STARTS, ids=lambda fault: fault.name)
+def test_a_fault_while_the_engine_starts(faulty: Faulty, fault: Fault) -> None:
+    faulty.wait_steps(fault, fault.steps)
+    assert re.search(fault.words, faulty.history.words(fault.name, "Available", fault.worst), re.DOTALL)
+    assert faulty.history.came_back(fault.name) == {}
+
+
+@pytest.mark.parametrize("fault", WHILE_IT_SERVES, ids=lambda fault: fault.name)
+def test_a_fault_while_the_engine_serves(faulty: Faulty, fault: Fault) -> None:
+    faulty.wait_steps(fault, [*BEGIN, SERVING])
+    inject(faulty.bed, faulty.admin, SPACE, f"{fault.name}-0", **fault.inject)
+    if fault.fails_a_request:
+        assert "HTTP Error 424" in inside(faulty.bed, faulty.admin, SPACE, f"{fault.name}-0", ASK)
+    faulty.wait_steps(fault, fault.steps)
+    assert re.search(fault.words, faulty.history.words(fault.name, "Available", fault.worst), re.DOTALL)
+    assert faulty.restarts(fault.name) == 1
+    assert set(faulty.history.came_back(fault.name)) <= {"Available"}  # it serves again
+
+
+def test_the_startup_budget_is_the_rendered_one_and_long(faulty: Faulty) -> None:
+    """What the testbed's admission policies shorten in pods, they leave alone in the template."""
+    workload = faulty.admin.get("StatefulSet", SPACE, "hang")
+    assert workload is not None
+    probe = workload["spec"]["template"]["spec"]["containers"][0]["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+    pod = faulty.admin.get("Pod", SPACE, "hang-0")
+    assert pod is not None
+    assert pod["spec"]["containers"][0]["startupProbe"]["failureThreshold"] == 5

@@ -70,7 +70,9 @@ def test_the_gate_is_opened_by_the_operator_alone(
     assert body is not None
     assert (gate(body)["status"], gate(body)["reason"]) == ("True", "Healthy")
     writes = [
-        request for request in audit.writes(mark, clinic) if (request.resource, request.verb) == ("pods/status", "patch")
+        request
+        for request in audit.writes(mark, clinic)
+        if (request.resource, request.verb) == ("pods/status", "patch")
     ]
     assert [request.name for request in writes] == ["notes-0"]  # once
 

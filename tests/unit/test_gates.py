@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from meditron_operator.core.decide import SetGate, Step, decide
+from meditron_operator.core.decide import SetGate, decide
 from meditron_operator.core.observed import Pod
 from meditron_operator.core.status import serving_condition
 from tests.unit.kit import HALT, case, children, cluster, pod
@@ -19,8 +19,8 @@ def gated(name: str = "ward-0", *, gate: str = "", healthy: bool = True, **rest:
     return pod(name, spec=GATED, status={"conditions": said, **rest.pop("status", {})}, **rest)
 
 
-def gates(steps: tuple[Step, ...]) -> list[tuple[str, bool]]:
-    return [(step.pod.ref.name, step.open) for step in steps if isinstance(step, SetGate)]
+def gates(steps: tuple[SetGate, ...]) -> list[tuple[str, bool]]:
+    return [(step.pod.ref.name, step.open) for step in steps]
 
 
 @pytest.mark.parametrize("changes", [{}, UNREADABLE])

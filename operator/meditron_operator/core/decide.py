@@ -62,6 +62,9 @@ class Delete:
         return self.live.ref
 
 
+Step = Create | Replace | Delete
+
+
 @dataclass(frozen=True, slots=True)
 class SetGate:
     """Let clients in to one pod, or keep them out."""
@@ -74,9 +77,6 @@ class SetGate:
         return self.pod.ref
 
 
-Step = Create | Replace | Delete | SetGate
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Steps in the order in which they are due.
@@ -85,10 +85,10 @@ class Decision:
     `workload` begins: no pod may start before the policy that denies it everything is there; and before `open`.
     """
 
-    close: tuple[Step, ...] = ()
+    close: tuple[SetGate, ...] = ()
     stop: tuple[Step, ...] = ()
     foundation: tuple[Step, ...] = ()
-    open: tuple[Step, ...] = ()
+    open: tuple[SetGate, ...] = ()
     workload: tuple[Step, ...] = ()
     prune: tuple[Step, ...] = ()
     foreign: tuple[Live, ...] = field(default=())  # in the way, and somebody else's
@@ -107,9 +107,7 @@ def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Deci
     if case.deleting:
         return Decision(close=close, stop=stop, open=open_)
     if isinstance(case.verdict, SpecError):
-        return Decision(
-            close=close, stop=stop, foundation=tuple(_isolation(case.owner, cluster, settled)), open=open_
-        )
+        return Decision(close=close, stop=stop, foundation=tuple(_isolation(case.owner, cluster, settled)), open=open_)
     wanted = _wanted(case, case.verdict)
     due, foreign = _due(case.owner, wanted, cluster, settled)
     stopping = {step.ref for step in stop}
@@ -182,7 +180,7 @@ def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _close(case: Case, cluster: Cluster) -> tuple[Step, ...]:
+def _close(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
     """Every open gate while stopped, also of a pod that ends already: a Service without a ready pod goes on sending
     clients to those that end and are ready."""
     if case.engaged is None:
@@ -190,7 +188,7 @@ def _close(case: Case, cluster: Cluster) -> tuple[Step, ...]:
     return tuple(SetGate(pod, open=False) for pod in cluster.pods if pod.gate is Gate.OPEN and not pod.finished)
 
 
-def _open(case: Case, cluster: Cluster) -> tuple[Step, ...]:
+def _open(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
     """The gates of replicas whose engine is healthy. What was opened stays open: kubelet sends nobody to an engine
     that is not healthy, gate or not."""
     if case.engaged is not None:

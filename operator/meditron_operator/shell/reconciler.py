@@ -162,14 +162,14 @@ class Reconciler:
                 await self._attempt(key, decision.workload, outcome)
         await self._attempt(key, decision.prune, outcome)
 
-    async def _attempt(self, key: ObjectKey, steps: Sequence[Step], outcome: Pass) -> bool:
+    async def _attempt(self, key: ObjectKey, steps: Sequence[Step | SetGate], outcome: Pass) -> bool:
         """Take steps that don't depend on each other; whether all of them succeeded."""
         if not steps:
             return True
         done = await asyncio.gather(*(self._take(key, step, outcome) for step in steps))
         return all(done)
 
-    async def _take(self, key: ObjectKey, step: Step, outcome: Pass) -> bool:
+    async def _take(self, key: ObjectKey, step: Step | SetGate, outcome: Pass) -> bool:
         try:
             await self._write(key, step)
         except ConflictError as error:
@@ -187,7 +187,7 @@ class Reconciler:
         outcome.writes += 1
         return True
 
-    async def _write(self, key: ObjectKey, step: Step) -> None:
+    async def _write(self, key: ObjectKey, step: Step | SetGate) -> None:
         if isinstance(step, SetGate):
             condition = serving_condition(step.open, _rfc3339(self._now()))
             self._known.written("Pod", await self._cluster.set_condition(step.ref, step.pod.uid, condition))

@@ -40,7 +40,7 @@ def operator(folder: Path, progress: Progress) -> Archive:
 
 
 def engine(folder: Path, progress: Progress) -> Archive:
-    """The double of text-generation-inference in its place: same entrypoint, user, working folder and read-only root."""
+    """The double of text-generation-inference, in its place."""
     package = REPOSITORY / "tests"
     image = PythonImage(
         name="tgi-double",
