@@ -80,6 +80,8 @@ def demo(
         signal.signal(number, signal.default_int_handler)
     try:
         with _folder(directory, keep) as folder:
+            if node:
+                node_show.require(folder)
             code = _run(folder, keep, NODE_SHOW if node else CLUSTER_SHOW)
     except TestbedError as problem:
         _complain(f"error: {problem}")

@@ -31,6 +31,7 @@ from tests.node.engine import (
 )
 from tests.node.pods import PROBE
 from tests.testbed import Testbed
+from tests.testbed.node import requirements
 from tests.testbed.node.incluster import install_operator, load_engine
 from tests.testbed.node.options import NodeOptions
 
@@ -38,12 +39,13 @@ NAME: Final = "ward-assistant"
 STRANGER: Final = "somebody-else"
 REAL: Final = (
     "etcd, API server, controllers, scheduler, kubelet, containerd,",
-    "Cilium; the operator, installed by Helm, in a pod with its own rights",
+    "Cilium; the operator, installed by Helm, in a pod of its own",
 )
 SIMULATED: Final = (
     "the GPUs (numbers in the node's status) and the model: a double",
     "of TGI 3.3.7 speaks its protocol and makes the answers up",
 )
+_OPTIONS: Final = NodeOptions(cilium=True)
 _READY_SECONDS: Final = 90.0
 _SHOWN_TOKENS: Final = 60
 _WORDS_A_LINE: Final = 15
@@ -61,10 +63,15 @@ class NodeStage:
     probe: str
 
 
+def require(folder: Path) -> None:
+    """Raise TestbedError, which says in one line what is missing, where it can't run."""
+    requirements.require(folder, _OPTIONS)
+
+
 def start_node(folder: Path, viewer: PlainScreen) -> Testbed:
     """A node with Cilium and nothing on it yet."""
     viewer.step("Start a cluster with one real node, and Cilium on it")
-    return Testbed.start(folder, nodes="", progress=viewer.busy, node=NodeOptions(cilium=True))
+    return Testbed.start(folder, nodes="", progress=viewer.busy, node=_OPTIONS)
 
 
 def play(bed: Testbed, admin: Admin, viewer: PlainScreen) -> list[Measured]:

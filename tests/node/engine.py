@@ -4,10 +4,12 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from kubernetes.dynamic.exceptions import NotFoundError
 
 from meditron_operator import names
 from tests.cluster.support import Admin, Manifest, create_all, deployment, weights_volume
@@ -75,7 +77,7 @@ def engine_ward(admin: Admin, name: str, weights: Path) -> Iterator[str]:
 def kill_pod(admin: Admin, space: str, name: str) -> None:
     """Without its grace: nobody is served by it any more."""
     options = {"gracePeriodSeconds": 1, "propagationPolicy": "Background"}
-    if admin.get("Pod", space, name) is not None:
+    with suppress(NotFoundError):
         admin.resource("Pod").delete(name=name, namespace=space, body=options)
         admin.wait_gone("Pod", space, name, 60)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 BEGIN: Final = ("False NotScheduled", "False Loading")
+"""Every deployment takes these steps first; one that passes at once may not be seen."""
 SERVING: Final = "True Serving"
 CRASH_LOOP: Final = "False CrashLoop"
 OUT_OF_MEMORY: Final = "False OutOfMemory"
@@ -14,7 +15,7 @@ SMALL: Final = {"TEST_MEMORY_LIMIT": "256Mi"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One deployment. `after` are the steps of Available, after it is scheduled and loads."""
+    """One deployment. `after` are the steps of Available, after those of `BEGIN`."""
 
     name: str
     after: tuple[str, ...]
@@ -31,7 +32,7 @@ class Fault:
 
     @property
     def steps(self) -> list[str]:
-        return [*BEGIN, *((SERVING,) if self.inject else ()), *self.after]
+        return [*((SERVING,) if self.inject else ()), *self.after]
 
     @property
     def worst(self) -> str:

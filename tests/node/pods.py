@@ -121,7 +121,7 @@ def wait_ended(admin: Admin, space: str, name: str) -> Manifest:
 def log(admin: Admin, space: str, name: str) -> str:
     """What the pod's container has printed so far; nothing while there is no container."""
     try:
-        return str(core(admin).read_namespaced_pod_log(name, space))
+        return str(core(admin).read_namespaced_pod_log(name, space) or "")
     except (BadRequestException, NotFoundException):  # kubelet does not know the pod yet
         return ""
 

@@ -205,5 +205,21 @@ def test_an_engine_is_ill_that_was_well_and_runs(*, gate: str, started: bool, he
     assert pod(spec=GATED, status={"conditions": said, "containerStatuses": [container]}).is_ill is ill
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("setting\n" * 500 + "\nError: WebserverFailed\n", "Error: WebserverFailed"),
+        ("x" * 3000, "x"),
+        ("one line", "one line"),
+    ],
+)
+def test_the_last_lines_of_an_end_are_told(said: str, told: str) -> None:
+    trouble = with_container(state={"terminated": ERROR | {"message": said}}).trouble
+    assert trouble is not None
+    assert trouble.message.endswith(told)
+    assert len(trouble.message) <= 1200
+    assert trouble.message.split("\n")[0] in {"setting", told, "x" * 1200}
+
+
 def test_restarts_of_all_containers_count() -> None:
     assert pod(status={"containerStatuses": [{"restartCount": 2}, {"restartCount": 3}]}).restarts == 5

@@ -12,6 +12,8 @@ from meditron_operator import names
 from meditron_operator.core.catalog.gpus import GPUS, MIG_RESOURCE_PREFIX
 from meditron_operator.core.live import Live, Ref
 
+LAST_WORDS: Final = 1200  # characters of a container's end that are told
+
 GPU_RESOURCES: Final = frozenset(gpu.resource_name for gpu in GPUS.values())
 
 
@@ -201,6 +203,12 @@ def _gate(spec: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) 
     return Gate.OPEN if _holds(conditions, names.SERVING_GATE) else Gate.CLOSED
 
 
+def _last_lines(text: str) -> str:
+    """What an engine says at last is why it ended; before that kubelet keeps its settings and other noise."""
+    text = text.strip()
+    return text if len(text) <= LAST_WORDS else text[-LAST_WORDS:].partition("\n")[2] or text[-LAST_WORDS:]
+
+
 _ON_ITS_WAY: Final = frozenset({None, "ContainerCreating", "PodInitializing"})
 
 
@@ -216,7 +224,7 @@ def _trouble(container: Mapping[str, Any]) -> Trouble | None:
         return Trouble(reason=waiting["reason"], message=waiting.get("message", ""))
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
     if ended and not container.get("ready"):
-        words = ended.get("message", "").strip()
+        words = _last_lines(ended.get("message", ""))
         return Trouble(reason=ended.get("reason", "Error"), message=words, exit_code=ended.get("exitCode"))
     if waiting.get("reason") not in _ON_ITS_WAY:
         return Trouble(reason=waiting["reason"], message=waiting.get("message", ""))
