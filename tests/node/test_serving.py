@@ -2,10 +2,12 @@
 
 import json
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.cluster.support import Admin, Audit, Manifest
+from tests.cluster.support import Admin, Audit, Manifest, create_all
 from tests.node.conftest import Ground
 from tests.node.engine import (
     QUICK,
@@ -18,7 +20,7 @@ from tests.node.engine import (
     wait_end,
     wait_tokens,
 )
-from tests.node.pods import is_ready
+from tests.node.pods import PORT, PROBE, is_ready, namespace, server, wait_ready
 from tests.node.timings import measured, note
 from tests.testbed import Testbed
 from tests.testbed.waiting import wait_for
@@ -145,3 +147,24 @@ print(json.dumps({
     assert seen["user"] == 10001
     assert seen["folder"] == "/usr/src"
     assert seen["shm"] == [2**30, "tmpfs"]
+
+
+def test_the_operator_reaches_no_other_pod(
+    cilium_bed: Testbed, prepare: Callable[[Testbed], Ground], tmp_path: Path
+) -> None:
+    """Its own policy, enforced: with the API server it talks all the time."""
+    prepare(cilium_bed)
+    admin = Admin(cilium_bed.kubeconfig)
+    assert cilium_bed.node is not None
+    create_all(admin, [namespace("reached")])
+    admin.create(server("reached", cilium_bed.node.load(PROBE.build(tmp_path, print))))
+    address = wait_ready(admin, "reached", "server")["status"]["podIP"]
+    (operator,) = admin.list("Pod", "meditron-system")
+    script = (
+        "import socket\n"
+        f"try: socket.create_connection(({address!r}, {PORT}), 2)\n"
+        "except OSError as refused: print(type(refused).__name__)"
+    )
+    said = inside(cilium_bed, admin, "meditron-system", operator["metadata"]["name"], script)
+    assert said == "TimeoutError\n"
+    admin.delete("Namespace", None, "reached")

@@ -9,7 +9,7 @@ from tests.testbed.bed import Testbed
 from tests.testbed.cluster import read_manifests
 from tests.testbed.errors import TestbedError
 from tests.testbed.install import NAMESPACE
-from tests.testbed.layout import REPOSITORY
+from tests.testbed.layout import REPOSITORY, Layout, Ports
 from tests.testbed.node import images
 from tests.testbed.programs import find
 
@@ -32,7 +32,10 @@ def install_operator(bed: Testbed, progress: Progress) -> str:
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}
     bed.apply([space, *read_manifests(SMALL)])
     progress("helm install")
-    helm(bed, "install", "meditron-operator", str(CHART), "--set", f"image.reference={image}", "--wait")
+    ports = f"networkPolicy.apiServerPorts={{443,{Ports.load(Layout(bed.directory)).api}}}"
+    settings = (f"image.reference={image}", "networkPolicy.enabled=true", ports)
+    options = [word for setting in settings for word in ("--set", setting)]
+    helm(bed, "install", "meditron-operator", str(CHART), *options, "--wait")
     # Else its garbage collector learns of the new kind only at its next look for such, up to 30 s later.
     bed.kill("kube-controller-manager")
     bed.start_program("kube-controller-manager")
