@@ -32,7 +32,10 @@ CUT_SECONDS = 2.0
 def test_streams_finish_before_the_pod_does(
     bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str
 ) -> None:
-    admin.create(served("notes", clinic, ground.engine_image, env=LONG, shutdown={"graceSeconds": 30}))
+    """With the probes as they are rendered: a draining engine answers none, and once the pod counts as not ready Cilium
+    forgets where the connections of its Service lead."""
+    env = {"DOUBLE_ANSWER_TOKENS": "2000"}
+    admin.create(served("notes", clinic, ground.engine_image, env=env, shutdown={"graceSeconds": 30}))
     wait_available(admin, clinic, "notes")
     before = admin.get("Pod", clinic, "notes-0")
     admin.create(reader(clinic, "named", probe, address_of(admin, clinic, "notes"), tokens=300))
