@@ -52,8 +52,8 @@ test: lint test-unit test-contract test-cluster test-node  ## what CI runs
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
 
-demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running
-	$(BIN)/python -m tests.demo $(if $(KEEP),--keep)
+demo: venv  ## the main job on a testbed of its own; KEEP=1 leaves it running; NODE=1: real containers, needs root
+	$(BIN)/python -m tests.demo $(if $(KEEP),--keep) $(if $(NODE),--node)
 
 docs: venv  ## compute the tables of docs/sizing.md and docs/isolation.md anew
 	$(BIN)/python -m tests.docs

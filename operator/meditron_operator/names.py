@@ -25,6 +25,9 @@ RESUME: Final = f"{GROUP}/resume"
 CHOSEN_GPU: Final = f"{GROUP}/gpu"
 """Annotation of the StatefulSet: the card that `gpu.type: auto` stands for, with the facts it was sized by."""
 
+SERVING_GATE: Final = f"{GROUP}/serving"
+"""Condition of a pod, and its readiness gate: only while the operator keeps it True do clients get there."""
+
 DEPLOYMENT_LABEL: Final = f"{GROUP}/deployment"
 NAME_LABEL: Final = "app.kubernetes.io/name"
 

@@ -97,3 +97,23 @@ def test_the_policies_know_every_annotation(name: str) -> None:
 def rendered() -> list[dict[str, Any]]:
     """The chart's objects with its defaults."""
     return [body for body in yaml.safe_load_all(template()) if body]
+
+
+def test_the_operators_own_policy_is_asked_for() -> None:
+    def policies(*settings: str) -> list[dict[str, Any]]:
+        options = [word for setting in settings for word in ("--set", setting)]
+        return [body for body in yaml.safe_load_all(template(*options)) if body and body["kind"] == "NetworkPolicy"]
+
+    assert policies() == []
+    (policy,) = policies("networkPolicy.enabled=true")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in policy["spec"]  # nobody
+    assert [port["port"] for port in policy["spec"]["egress"][0]["ports"]] == [443, 6443]
+    peers = "networkPolicy.monitoring[0].podSelector.matchLabels.app=prometheus"
+    (policy,) = policies("networkPolicy.enabled=true", peers)
+    assert policy["spec"]["ingress"] == [
+        {
+            "from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
+            "ports": [{"port": "health", "protocol": "TCP"}],
+        }
+    ]

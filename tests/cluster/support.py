@@ -183,8 +183,8 @@ def deployment(name: str, namespace: str, **spec: Any) -> Manifest:
     }
 
 
-def weights_volume(namespace: str, claim: str = "weights") -> list[Manifest]:
-    """A bound claim, so that pods can be scheduled; nothing on the simulated nodes ever reads it."""
+def weights_volume(namespace: str, claim: str = "weights", path: str = "/weights") -> list[Manifest]:
+    """A bound claim, so that pods can be scheduled; nothing on simulated nodes ever reads `path`."""
     volume = f"{namespace}-{claim}"
     size = {"storage": "500Gi"}
     shared = {"accessModes": ["ReadOnlyMany"], "storageClassName": ""}
@@ -196,7 +196,7 @@ def weights_volume(namespace: str, claim: str = "weights") -> list[Manifest]:
             "spec": {
                 **shared,
                 "capacity": size,
-                "hostPath": {"path": "/weights"},
+                "hostPath": {"path": path},
                 "claimRef": {"namespace": namespace, "name": claim},
             },
         },

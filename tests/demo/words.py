@@ -32,9 +32,9 @@ class Measured:
     since: str
 
 
-def premises() -> list[str]:
+def premises(real: Sequence[str], simulated: Sequence[str]) -> list[str]:
     """What is real here and what is not."""
-    return [*_labelled("real", REAL), *_labelled("simulated", SIMULATED)]
+    return [*_labelled("real", real), *_labelled("simulated", simulated)]
 
 
 def cluster_size(nodes: str) -> str:
@@ -44,15 +44,16 @@ def cluster_size(nodes: str) -> str:
     return f"{sum(group.count for group in groups)} nodes with {cards} GPUs"
 
 
-def summary(results: Sequence[Measured], total: float) -> list[str]:
+def summary(results: Sequence[Measured], total: float, *, real_nodes: bool = False) -> list[str]:
     """What was done, each with its time, and what the times are of."""
     longest = max(len(result.what) for result in results)
     lines = [f"  {result.what.ljust(longest)}  {result.seconds:6.2f} s from {result.since}" for result in results]
+    missing = "to load a model" if real_nodes else "to load a model, and to end a pod that is answering"
     return [
         f"Done in {total:.0f} s, as watches of the API server saw it:",
         *lines,
         "",
-        "On real nodes add the time to load a model, and to end a pod that is answering.",
+        f"On {'GPUs' if real_nodes else 'real nodes'} add the time {missing}.",
     ]
 
 
@@ -68,6 +69,21 @@ def still_running(directory: Path, kubeconfig: Path, logs: Path) -> list[str]:
         f"  {here} scale md triage-helper --replicas=3    # there are two L4: see why it waits",
         f"  {here} annotate md ward-assistant meditron.ai/kill-switch- meditron.ai/kill-reason-    # serve again",
         f"  tail -f {shlex.quote(str(logs / 'operator.log'))}",
+        "To end them and remove everything:",
+        f"  {_end(directory)}",
+    ]
+
+
+def still_running_node(directory: Path, kubeconfig: Path, logs: Path) -> list[str]:
+    """The same for the demo on a real node."""
+    here = f"kubectl -n {NAMESPACE}"
+    return [
+        "The cluster, its node and the operator are still running. To use them:",
+        f"  export KUBECONFIG={shlex.quote(str(kubeconfig))}",
+        f"  {here} get md,pod,networkpolicy -o wide",
+        f"  {here} logs consult-note    # every token with its time",
+        "  kubectl -n meditron-system logs deploy/meditron-operator",
+        f"  ls {shlex.quote(str(logs))}",
         "To end them and remove everything:",
         f"  {_end(directory)}",
     ]

@@ -3,16 +3,21 @@
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.support import Admin, create_all
+from tests.node.engine import engine_ward, write_weights
 from tests.node.pods import PROBE, namespace
 from tests.node.timings import LINES, measured
 from tests.testbed import Testbed
 from tests.testbed.node import requirements
+from tests.testbed.node.incluster import install_operator, load_engine
 from tests.testbed.node.options import NodeOptions
+
+CARDS = "A100-80GB:16"
 
 _numbers = itertools.count()
 
@@ -46,13 +51,13 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Callable[[NodeOptions], T
 
 @pytest.fixture(scope="session")
 def bridge_bed(start: Callable[[NodeOptions], Testbed]) -> Iterator[Testbed]:
-    with start(NodeOptions()) as bed:
+    with start(NodeOptions(gpus=CARDS)) as bed:
         yield bed
 
 
 @pytest.fixture(scope="session")
 def cilium_bed(start: Callable[[NodeOptions], Testbed]) -> Iterator[Testbed]:
-    with start(NodeOptions(cilium=True)) as bed:
+    with start(NodeOptions(gpus=CARDS, cilium=True)) as bed:
         yield bed
 
 
@@ -77,6 +82,43 @@ def probe(bed: Testbed, probe_images: dict[Path, str], tmp_path: Path) -> str:
         assert bed.node is not None
         probe_images[bed.directory] = bed.node.load(PROBE.build(tmp_path, print))
     return probe_images[bed.directory]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a testbed needs to serve models."""
+
+    operator_image: str
+    engine_image: str
+    weights: Path
+
+
+@pytest.fixture(scope="session")
+def prepare() -> Callable[[Testbed], Ground]:
+    """Installs the operator and puts the engine's image and weights in place, once in each testbed."""
+    grounds: dict[Path, Ground] = {}
+
+    def prepare(bed: Testbed) -> Ground:
+        if bed.directory not in grounds:
+            with measured("from a Ready node to a Ready operator, by Helm; both images built and loaded"):
+                operator_image = install_operator(bed, print)
+                engine_image = load_engine(bed, print)
+            grounds[bed.directory] = Ground(operator_image, engine_image, write_weights(bed.directory))
+        return grounds[bed.directory]
+
+    return prepare
+
+
+@pytest.fixture
+def ground(bed: Testbed, prepare: Callable[[Testbed], Ground]) -> Ground:
+    return prepare(bed)
+
+
+@pytest.fixture
+def clinic(admin: Admin, ground: Ground) -> Iterator[str]:
+    """A fresh namespace with weights in it."""
+    with engine_ward(admin, f"clinic-{next(_numbers)}", ground.weights) as name:
+        yield name
 
 
 @pytest.fixture

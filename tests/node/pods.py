@@ -16,7 +16,7 @@ PORT: Final = 8080
 PROBE: Final = PythonImage(
     name="probe",
     entrypoint=("/usr/bin/python3", f"{SITE}/probe.py"),
-    files={f"{SITE}/probe.py": Path(__file__).parent / "inside" / "probe.py"},
+    files={f"{SITE}/{name}": Path(__file__).parent / "inside" / name for name in ("probe.py", "reader.py")},
 )
 LIMIT_SECONDS: Final = 30.0
 
@@ -96,12 +96,13 @@ def allow(space: str, client: str) -> Manifest:
     return policy(space, "allow", podSelector={"matchLabels": {"app": "server"}}, ingress=[rule])
 
 
-def wait_ready(admin: Admin, space: str, name: str) -> Manifest:
-    def ready(body: Manifest | None) -> bool:
-        conditions = body["status"].get("conditions", []) if body else []
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+def is_ready(body: Manifest | None) -> bool:
+    conditions = body["status"].get("conditions", []) if body else []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
-    found = admin.wait("Pod", space, name, ready, LIMIT_SECONDS)
+
+def wait_ready(admin: Admin, space: str, name: str) -> Manifest:
+    found = admin.wait("Pod", space, name, is_ready, LIMIT_SECONDS)
     assert found is not None
     return found
 
@@ -120,7 +121,7 @@ def wait_ended(admin: Admin, space: str, name: str) -> Manifest:
 def log(admin: Admin, space: str, name: str) -> str:
     """What the pod's container has printed so far; nothing while there is no container."""
     try:
-        return str(core(admin).read_namespaced_pod_log(name, space))
+        return str(core(admin).read_namespaced_pod_log(name, space) or "")
     except (BadRequestException, NotFoundException):  # kubelet does not know the pod yet
         return ""
 

@@ -17,7 +17,7 @@ def test_the_node_is_ready_and_has_gpus(bed: Testbed, admin: Admin) -> None:
     assert bed.node is not None
     node = admin.get("Node", None, bed.node.name)
     assert node is not None
-    assert node["status"]["allocatable"]["nvidia.com/gpu"] == "8"
+    assert node["status"]["allocatable"]["nvidia.com/gpu"] == "16"
     assert node["metadata"]["labels"]["nvidia.com/gpu.product"].startswith("NVIDIA-A100-SXM4-80GB")
     assert node["status"]["nodeInfo"]["kubeletVersion"].startswith("v1.")
 
@@ -52,11 +52,11 @@ def test_pod_security_refuses_root(admin: Admin, ward: str, probe: str) -> None:
     assert "restricted" in str(refused.value)
 
 
-def test_the_ninth_gpu_is_refused(admin: Admin, ward: str, probe: str) -> None:
-    manifest = pod(ward, "nine", probe, "serve", str(PORT))
-    manifest["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": "9"}}
+def test_more_gpus_than_there_are_is_refused(admin: Admin, ward: str, probe: str) -> None:
+    manifest = pod(ward, "greedy", probe, "serve", str(PORT))
+    manifest["spec"]["containers"][0]["resources"] = {"limits": {"nvidia.com/gpu": "17"}}
     admin.create(manifest)
-    found = admin.wait("Pod", ward, "nine", lambda body: bool(body and body["status"].get("conditions")))
+    found = admin.wait("Pod", ward, "greedy", lambda body: bool(body and body["status"].get("conditions")))
     assert found is not None
     assert "Insufficient nvidia.com/gpu" in found["status"]["conditions"][0]["message"]
 
@@ -66,7 +66,7 @@ def test_a_pod_that_needs_too_much_memory_is_killed(admin: Admin, ward: str, pro
     container = manifest["spec"]["containers"][0]
     container |= {
         "command": ["/usr/bin/python3", "-c", "bytearray(512 * 2**20)"],
-        "resources": {"limits": {"memory": "64Mi", "nvidia.com/gpu": "8"}},
+        "resources": {"limits": {"memory": "64Mi", "nvidia.com/gpu": "16"}},
     }
     admin.create(manifest)
     assert (
@@ -100,7 +100,7 @@ def test_a_killed_kubelet_comes_back_with_its_pods_and_gpus(bed: Testbed, admin:
     bed.start_program("kubelet")
     node = admin.get("Node", None, bed.node.name)
     assert node is not None
-    assert node["status"]["allocatable"]["nvidia.com/gpu"] == "8"
+    assert node["status"]["allocatable"]["nvidia.com/gpu"] == "16"
     after = wait_ready(admin, ward, "server")
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
     assert after["status"]["podIP"] == before["status"]["podIP"]

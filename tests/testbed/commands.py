@@ -8,6 +8,8 @@ from typing import Any
 
 from tests.testbed.layout import LOOPBACK, NODE_ADDRESS, SERVICE_RANGE, Layout, Ports
 
+_STAGES = Path(__file__).with_name("stages.yaml")
+
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 
 COMPONENT_USERS: Mapping[str, tuple[str, str]] = {
@@ -147,6 +149,7 @@ def _kwok(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
         f"--server-address={LOOPBACK}:{ports.kwok}",
         # What the nodes say of their kubelet: the API server asks there for the logs of containers.
         f"--config={layout.kwok_config}",
+        f"--config={_STAGES}",
         f"--node-ip={LOOPBACK}",
         f"--node-port={ports.kwok}",
         *_serving_certificate(layout),

@@ -69,6 +69,9 @@ def ended(waiting: str, words: str = "", /, **last: Any) -> Pod:
 
 
 READY, LOADING = pod(), pod(status={"conditions": []})
+GATED = {"nodeName": "node-1", "readinessGates": [{"conditionType": "meditron.ai/serving"}]}
+ILL = pod(spec=GATED, status={"conditions": [{"type": "meditron.ai/serving", "status": "True"}]})
+"""Was well, runs, and is not well any more."""
 UNSCHEDULABLE = {"type": "PodScheduled", "reason": "Unschedulable", "message": "0/3 nodes: volume conflict"}
 WAITING = pod(node=None, status={"conditions": [UNSCHEDULABLE]})
 HOLDER = pod("holder", namespace="other", gpus=8)

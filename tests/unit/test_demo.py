@@ -9,10 +9,12 @@ from typing import Any, cast
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from meditron_operator import names
 from tests.cluster.support import Admin
 from tests.demo import words
+from tests.demo.cli import CLUSTER_SHOW, NODE_SHOW, USER_ERROR, Show, app
 from tests.demo.rows import Row, State, pods, rows, why
 from tests.demo.screen import PlainScreen
 from tests.demo.steps import KINDS
@@ -184,8 +186,18 @@ def test_a_kept_demo_names_its_folder_in_a_form_that_a_shell_takes() -> None:
     assert "python -m tests.testbed down --dir '/my bed'" in text
 
 
-def test_the_lines_about_what_is_simulated_fit_80_columns() -> None:
-    assert max(map(len, words.premises())) <= 80
+@pytest.mark.parametrize("show", [CLUSTER_SHOW, NODE_SHOW])
+def test_the_lines_about_what_is_simulated_fit_80_columns(show: Show) -> None:
+    assert max(map(len, show.premises)) <= 80
+
+
+def test_without_root_the_node_demo_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    done = CliRunner().invoke(app, ["--node"])
+
+    assert done.exit_code == USER_ERROR
+    assert done.output == "error: a real node can't run here; missing: root\n"
 
 
 def test_the_size_of_the_cluster() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from meditron_operator.core.observed import Node, Pod, Trouble
+from meditron_operator.core.observed import Gate, Node, Pod, Trouble
 from tests.unit.kit import node, pod
 
 
@@ -142,14 +142,23 @@ BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m"}}
     ("status", "expected"),
     [
         ({"state": {"running": {}}, "ready": True}, None),
-        ({"state": {"running": {}}, "lastState": {"terminated": ERROR}, "ready": False}, None),
+        ({"state": {"running": {}}, "lastState": {"terminated": ERROR}, "ready": True}, None),
+        (  # between two tries of a crash loop
+            {"state": {"running": {}}, "lastState": {"terminated": ERROR}, "ready": False},
+            Trouble(reason="Error", message="shard failed", exit_code=1),
+        ),
+        (
+            {"state": {"waiting": {"reason": "ImagePullBackOff"}}, "lastState": {"terminated": ERROR}},
+            Trouble(reason="ImagePullBackOff", message=""),
+        ),
+        ({"state": BACK_OFF}, Trouble(reason="CrashLoopBackOff", message="back-off 5m")),
         ({"state": {}}, None),
         ({"state": {"waiting": {"reason": "ContainerCreating"}}}, None),
         ({"state": {"waiting": {"reason": "PodInitializing"}}}, None),
         ({"state": {"terminated": ERROR}}, Trouble(reason="Error", message="shard failed", exit_code=1)),
         (
             {"state": BACK_OFF, "lastState": {"terminated": ERROR}},
-            Trouble(reason="CrashLoopBackOff", message="shard failed", exit_code=1),
+            Trouble(reason="Error", message="shard failed", exit_code=1),
         ),
         ({"state": BACK_OFF, "lastState": {"terminated": OOM}}, Trouble(reason="OOMKilled", message="", exit_code=137)),
         (
@@ -160,6 +169,56 @@ BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m"}}
 )
 def test_trouble_has_the_containers_last_words(status: dict[str, Any], expected: Trouble | None) -> None:
     assert with_container(**status).trouble == expected
+
+
+GATED = {"readinessGates": [{"conditionType": "meditron.ai/serving"}]}
+OTHERS = {"readinessGates": [{"conditionType": "example.com/other"}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "expected"),
+    [
+        ({}, "True", Gate.ABSENT),
+        (OTHERS, "True", Gate.ABSENT),
+        (GATED, None, Gate.CLOSED),
+        (GATED, "False", Gate.CLOSED),
+        (GATED, "True", Gate.OPEN),
+    ],
+)
+def test_the_gate_counts_where_the_pod_has_it(spec: dict[str, Any], status: str | None, expected: Gate) -> None:
+    said = [{"type": "meditron.ai/serving", "status": status}] if status else []
+    assert pod(spec=spec, status={"conditions": said}).gate is expected
+
+
+@pytest.mark.parametrize(
+    ("gate", "started", "healthy", "ill"),
+    [
+        ("True", True, "False", True),
+        ("False", True, "False", False),  # not well yet, so it can't be ill
+        ("True", False, "False", False),  # starts again: see its trouble
+        ("True", True, "True", False),
+    ],
+)
+def test_an_engine_is_ill_that_was_well_and_runs(*, gate: str, started: bool, healthy: str, ill: bool) -> None:
+    said = [{"type": "meditron.ai/serving", "status": gate}, {"type": "ContainersReady", "status": healthy}]
+    container = {"started": started, "ready": healthy == "True", "state": {"running": {}}}
+    assert pod(spec=GATED, status={"conditions": said, "containerStatuses": [container]}).is_ill is ill
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("setting\n" * 500 + "\nError: WebserverFailed\n", "Error: WebserverFailed"),
+        ("x" * 3000, "x"),
+        ("one line", "one line"),
+    ],
+)
+def test_the_last_lines_of_an_end_are_told(said: str, told: str) -> None:
+    trouble = with_container(state={"terminated": ERROR | {"message": said}}).trouble
+    assert trouble is not None
+    assert trouble.message.endswith(told)
+    assert len(trouble.message) <= 1200
+    assert trouble.message.split("\n")[0] in {"setting", told, "x" * 1200}
 
 
 def test_restarts_of_all_containers_count() -> None:

@@ -13,6 +13,7 @@ from tests.unit.kit import HALT, RELEASED, case, children, cluster, node, pod, s
 from tests.unit.seen import (
     FOREIGN,
     HOLDER,
+    ILL,
     INVALID,
     LETS_IN,
     LOADING,
@@ -56,8 +57,13 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.AVAILABLE, "False ScaledToZero", "replicas is 0", Seen(spec={"replicas": 0})),
     (Type.AVAILABLE, "False NotScheduled", "see Scheduled", Seen(pods=(WAITING,))),
     (Type.AVAILABLE, "False Loading", "loading since 2026-01-01T00:00:00Z; may take 6", Seen(pods=(LOADING,))),
-    (Type.AVAILABLE, "False CrashLoop", "CrashLoopBackOff with exit code 1 after 3 restarts: no CUDA",
+    (Type.AVAILABLE, "False CrashLoop", "Error with exit code 1 after 3 restarts: no CUDA",
      Seen(pods=(ended("CrashLoopBackOff", exitCode=1, message="no CUDA"),))),
+    (Type.AVAILABLE, "False CrashLoop", "Completed with exit code 0 after 3 restarts: it was told to end",
+     Seen(pods=(ended("CrashLoopBackOff", exitCode=0, reason="Completed"),))),
+    (Type.AVAILABLE, "False Unhealthy", "ward-0: the engine runs, and does not answer", Seen(pods=(ILL,))),
+    (Type.AVAILABLE, "False ContainerRefused", "StartError with exit code 128",
+     Seen(pods=(ended("CrashLoopBackOff", exitCode=128, reason="StartError"),))),
     (Type.AVAILABLE, "False ContainerRefused", "RunContainerError",
      Seen(pods=(ended("RunContainerError", exitCode=1, reason="Error"),))),
     (Type.AVAILABLE, "False OutOfMemory", "exit code 137",
@@ -170,7 +176,7 @@ def test_one_broken_replica_beside_a_ready_one_is_told() -> None:
     status = summarize(Seen(spec={"replicas": 2}, pods=(READY, broken)).view, {}, NOW)
     found = next(item for item in status["conditions"] if item["type"] == "Available")
     assert (found["status"], status["phase"]) == ("True", "Degraded")
-    assert "1 of 2 replicas are ready; ward-1: CrashLoopBackOff" in found["message"]
+    assert "1 of 2 replicas are ready; ward-1: Error" in found["message"]
 
 
 def test_a_stop_is_never_claimed_while_something_is_left() -> None:

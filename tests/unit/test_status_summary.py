@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from meditron_operator.core.status import condition_changes, event, summarize
 from meditron_operator.core.status.condition import Type
 from tests.unit.kit import HALT, case, pod
-from tests.unit.seen import FOREIGN, INVALID, LOADING, NOW, READY, WAITING, Seen, ended
+from tests.unit.seen import FOREIGN, ILL, INVALID, LOADING, NOW, READY, WAITING, Seen, ended
 
 LATER = "2026-03-03T03:03:03Z"
 CRASHED = ended("CrashLoopBackOff", exitCode=1)
@@ -23,6 +23,7 @@ PHASES: list[tuple[str, str, Seen]] = [
     ("Degraded", "NotOurs", Seen(foreign=(FOREIGN,), failures=("x",), pods=(CRASHED,))),
     ("Degraded", "WriteRefused", Seen(failures=("quota",), pods=(CRASHED,))),
     ("Degraded", "CrashLoop", Seen(pods=(CRASHED,))),
+    ("Degraded", "Unhealthy", Seen(pods=(ILL,))),
     ("Pending", "PodsMissing", Seen()),
     ("Pending", "Unschedulable", Seen(pods=(WAITING,))),
     ("WaitingForGPU", "NoSuchNode", Seen(pods=(WAITING,), nodes=())),
@@ -123,7 +124,7 @@ def told(before: Seen | None, after: Seen) -> list[dict[str, Any]]:
 def test_a_transition_is_told_once() -> None:
     (crash,) = told(Seen(pods=(LOADING,)), Seen(pods=(CRASHED,)))
     assert (crash["reason"], crash["type"]) == ("CrashLoop", "Warning")
-    assert crash["message"].startswith("Available=False: ward-0: CrashLoopBackOff")
+    assert crash["message"].startswith("Available=False: ward-0: Error")
     assert crash["involvedObject"]["uid"] == "owner-uid"
     assert not told(Seen(pods=(CRASHED,)), Seen(pods=(CRASHED,)))
 

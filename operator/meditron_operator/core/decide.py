@@ -10,7 +10,7 @@ from meditron_operator.core.auto import Surroundings
 from meditron_operator.core.compare import Settled, matches, updated
 from meditron_operator.core.killswitch import Off
 from meditron_operator.core.live import Live, Ref
-from meditron_operator.core.observed import Cluster, Pod
+from meditron_operator.core.observed import Cluster, Gate, Pod
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import APP, Manifest, Owner, selector_labels
 from meditron_operator.core.render.network import deny
@@ -65,22 +65,36 @@ class Delete:
 Step = Create | Replace | Delete
 
 
+@dataclass(frozen=True, slots=True)
+class SetGate:
+    """Let clients in to one pod, or keep them out."""
+
+    pod: Pod
+    open: bool
+
+    @property
+    def ref(self) -> Ref:
+        return self.pod.ref
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Steps in the order in which they are due.
 
-    Each step of `stop` is tried whatever becomes of the others. `foundation` is complete before `workload`
-    begins: no pod may start before the policy that denies it everything is there.
+    Each step of `stop` is tried whatever becomes of the others, after `close`. `foundation` is complete before
+    `workload` begins: no pod may start before the policy that denies it everything is there; and before `open`.
     """
 
+    close: tuple[SetGate, ...] = ()
     stop: tuple[Step, ...] = ()
     foundation: tuple[Step, ...] = ()
+    open: tuple[SetGate, ...] = ()
     workload: tuple[Step, ...] = ()
     prune: tuple[Step, ...] = ()
     foreign: tuple[Live, ...] = field(default=())  # in the way, and somebody else's
 
     def __bool__(self) -> bool:
-        return bool(self.stop or self.foundation or self.workload or self.prune)
+        return bool(self.close or self.stop or self.foundation or self.open or self.workload or self.prune)
 
 
 def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Decision:
@@ -89,18 +103,20 @@ def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Deci
     `settled` is keyed by the uid of a child. A spec that can't be carried out changes nothing, except that a
     kill switch stops whatever is there, and that what runs stays shut in.
     """
-    stop = _stop(case, cluster)
+    close, stop, open_ = _close(case, cluster), _stop(case, cluster), _open(case, cluster)
     if case.deleting:
-        return Decision(stop=stop)
+        return Decision(close=close, stop=stop, open=open_)
     if isinstance(case.verdict, SpecError):
-        return Decision(stop=stop, foundation=tuple(_isolation(case.owner, cluster, settled)))
+        return Decision(close=close, stop=stop, foundation=tuple(_isolation(case.owner, cluster, settled)), open=open_)
     wanted = _wanted(case, case.verdict)
     due, foreign = _due(case.owner, wanted, cluster, settled)
     stopping = {step.ref for step in stop}
     due = [step for step in due if step.ref not in stopping]
     return Decision(
+        close=close,
         stop=stop,
         foundation=tuple(step for step in due if step.ref.kind != WORKLOAD),
+        open=open_,
         workload=tuple(step for step in due if step.ref.kind == WORKLOAD),
         prune=tuple(step for step in _prune(case.owner, wanted, cluster) if step.ref not in stopping),
         foreign=tuple(foreign),
@@ -162,6 +178,27 @@ def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:
     if workload is not None and is_ours(workload, case.owner) and workload.body["spec"].get("replicas") != 0:
         steps.append(_at_zero(workload, case.owner))
     return tuple(steps)
+
+
+def _close(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
+    """Every open gate while stopped, also of a pod that ends already: a Service without a ready pod goes on sending
+    clients to those that end and are ready."""
+    if case.off is None:
+        return ()
+    return tuple(SetGate(pod, open=False) for pod in cluster.pods if pod.gate is Gate.OPEN and not pod.finished)
+
+
+def _open(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
+    """The gates of replicas whose engine is healthy. What was opened stays open: kubelet sends nobody to an engine
+    that is not healthy, gate or not."""
+    if case.off is not None:
+        return ()
+    replicas = replicas_of(workload_of(cluster, case.owner), cluster)
+    return tuple(
+        SetGate(pod, open=True)
+        for pod in replicas
+        if pod.gate is Gate.CLOSED and pod.containers_ready and not pod.deleting
+    )
 
 
 def _at_zero(workload: Live, owner: Owner) -> Replace:

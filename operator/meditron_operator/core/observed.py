@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, Self
 
 from kubernetes.utils.quantity import parse_quantity
@@ -10,6 +11,8 @@ from kubernetes.utils.quantity import parse_quantity
 from meditron_operator import names
 from meditron_operator.core.catalog.gpus import GPUS, MIG_RESOURCE_PREFIX
 from meditron_operator.core.live import Live, Ref
+
+LAST_WORDS: Final = 1200  # characters of a container's end that are told
 
 GPU_RESOURCES: Final = frozenset(gpu.resource_name for gpu in GPUS.values())
 
@@ -21,6 +24,14 @@ class Trouble:
     reason: str
     message: str
     exit_code: int | None = None
+
+
+class Gate(StrEnum):
+    """The readiness gate that the operator keeps."""
+
+    ABSENT = "absent"  # of a template from before there were gates, or somebody else's pod
+    CLOSED = "closed"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +49,11 @@ class Pod:
     deleting: bool
     created: str
     ready: bool
+    containers_ready: bool  # the engine's own health; `ready` needs the gate too
+    gate: Gate
     unschedulable: str | None  # the scheduler's message
     trouble: Trouble | None
+    started: bool  # the startup probe has passed
     restarts: int
 
     @property
@@ -51,6 +65,11 @@ class Pod:
     def serves(self) -> bool:
         """Whether clients are sent to it."""
         return self.ready and not self.deleting
+
+    @property
+    def is_ill(self) -> bool:
+        """Whether the engine was well once, runs, and does not say so any more."""
+        return self.gate is Gate.OPEN and self.started and not self.containers_ready
 
     @property
     def holds_gpus(self) -> bool:
@@ -78,9 +97,12 @@ class Pod:
             finished=status.get("phase") in ("Succeeded", "Failed"),
             deleting="deletionTimestamp" in meta,
             created=meta["creationTimestamp"],
-            ready=conditions.get("Ready", {}).get("status") == "True",
+            ready=_holds(conditions, "Ready"),
+            containers_ready=_holds(conditions, "ContainersReady"),
+            gate=_gate(spec, conditions),
             unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else None,
             trouble=next((trouble for trouble in map(_trouble, containers) if trouble), None),
+            started=all(container.get("started") for container in containers),
             restarts=sum(container.get("restartCount", 0) for container in containers),
         )
 
@@ -171,18 +193,39 @@ def _count(amount: str) -> int:
     return int(parse_quantity(amount))  # type: ignore[no-untyped-call]
 
 
+def _holds(conditions: Mapping[str, Mapping[str, Any]], type_: str) -> bool:
+    return conditions.get(type_, {}).get("status") == "True"
+
+
+def _gate(spec: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> Gate:
+    if not any(gate["conditionType"] == names.SERVING_GATE for gate in spec.get("readinessGates", ())):
+        return Gate.ABSENT
+    return Gate.OPEN if _holds(conditions, names.SERVING_GATE) else Gate.CLOSED
+
+
+def _last_lines(text: str) -> str:
+    """What an engine says at last is why it ended; before that kubelet keeps its settings and other noise."""
+    text = text.strip()
+    return text if len(text) <= LAST_WORDS else text[-LAST_WORDS:].partition("\n")[2] or text[-LAST_WORDS:]
+
+
+_ON_ITS_WAY: Final = frozenset({None, "ContainerCreating", "PodInitializing"})
+
+
 def _trouble(container: Mapping[str, Any]) -> Trouble | None:
-    """What keeps a container from running, with the last exit if there was one."""
-    state, last = container.get("state", {}), container.get("lastState", {}).get("terminated")
-    ended = state.get("terminated") or last
-    if ended and not (container.get("ready") or "running" in state):
-        waiting = state.get("waiting", {}).get("reason")
-        reason = "OOMKilled" if ended.get("reason") == "OOMKilled" else waiting or ended.get("reason", "Error")
-        return Trouble(reason=reason, message=ended.get("message", "").strip(), exit_code=ended.get("exitCode"))
-    if "waiting" in state and state["waiting"].get("reason") not in (
-        None,
-        "ContainerCreating",
-        "PodInitializing",
-    ):
-        return Trouble(reason=state["waiting"]["reason"], message=state["waiting"].get("message", ""))
+    """What keeps a container from running: what the kubelet waits with, or the last exit.
+
+    An exit counts until the container is ready again. Between two tries of a crash loop it runs, and whoever took
+    that for loading would have it load and crash in turn for ever.
+    """
+    state = container.get("state", {})
+    waiting = state.get("waiting", {})
+    if waiting.get("reason") not in _ON_ITS_WAY | {"CrashLoopBackOff"}:
+        return Trouble(reason=waiting["reason"], message=waiting.get("message", ""))
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if ended and not container.get("ready"):
+        words = _last_lines(ended.get("message", ""))
+        return Trouble(reason=ended.get("reason", "Error"), message=words, exit_code=ended.get("exitCode"))
+    if waiting.get("reason") not in _ON_ITS_WAY:
+        return Trouble(reason=waiting["reason"], message=waiting.get("message", ""))
     return None

@@ -51,6 +51,7 @@ CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
 )
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
+_STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"  # merges lists of conditions by their type
 _LONGEST_RETRY_SECONDS: Final = 60.0  # whatever a proxy asks for: a stop can't wait for an hour
 LOG_HEAD_BYTES: Final = 2**20  # a start takes some 10 KB
 LOG_SECONDS: Final = 10.0
@@ -100,6 +101,12 @@ class Cluster:
         path = DEPLOYMENTS.path(ref.namespace, ref.name) + "/status"
         body = {"metadata": {"uid": uid}, "status": status}
         return await self._request("PATCH", path, body=body, params=_MANAGED, content=_MERGE_PATCH)
+
+    async def set_condition(self, pod: Ref, uid: str, condition: Mapping[str, Any]) -> Manifest:
+        """Set one condition of exactly this pod, and leave all others to the kubelet."""
+        path = PODS.path(pod.namespace, pod.name) + "/status"
+        body = {"metadata": {"uid": uid}, "status": {"conditions": [condition]}}
+        return await self._request("PATCH", path, body=body, params=_MANAGED, content=_STRATEGIC_PATCH)
 
     async def create_event(self, event: Manifest) -> None:
         """POST an Event. Its name is deterministic, so one that was already posted is not an error."""

@@ -60,6 +60,7 @@ class Observer:
         self._feeds[NETWORK_POLICIES.kind] = Both(self._children[NETWORK_POLICIES.kind], self._selecting)
         self._feeds[DEPLOYMENTS.kind] = self.deployments
         self._pods = Store[Pod](_pod_of_interest, _child_of, self._pod_changed)
+        self._feeds[PODS.kind] = self._pods
         self._nodes = Store[Node](_gpu_node, lambda _: None, self._node_changed)
         self._nodes_told = True
         self._switches = Store[Switch](_switch, lambda _: None, self._switch_changed)

@@ -12,13 +12,23 @@ from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
-from meditron_operator.core.decide import WORKLOAD, Case, Create, Decision, Delete, Step, decide, surroundings
+from meditron_operator.core.decide import (
+    WORKLOAD,
+    Case,
+    Create,
+    Decision,
+    Delete,
+    SetGate,
+    Step,
+    decide,
+    surroundings,
+)
 from meditron_operator.core.killswitch import Off
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
-from meditron_operator.core.status import View, condition_changes, event, merge_patch, summarize
+from meditron_operator.core.status import View, condition_changes, event, merge_patch, serving_condition, summarize
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.meter import Meter
@@ -144,23 +154,28 @@ class Reconciler:
         return outcome, case, decision
 
     async def _carry_out(self, key: ObjectKey, decision: Decision, outcome: Pass) -> None:
+        await self._attempt(key, decision.close, outcome)
         for step in decision.stop:
             await self._attempt(key, [step], outcome)
-        if await self._attempt(key, decision.foundation, outcome) and not decision.foreign:
-            await self._attempt(key, decision.workload, outcome)
+        if await self._attempt(key, decision.foundation, outcome):
+            await self._attempt(key, decision.open, outcome)
+            if not decision.foreign:
+                await self._attempt(key, decision.workload, outcome)
         await self._attempt(key, decision.prune, outcome)
 
-    async def _attempt(self, key: ObjectKey, steps: Sequence[Step], outcome: Pass) -> bool:
+    async def _attempt(self, key: ObjectKey, steps: Sequence[Step | SetGate], outcome: Pass) -> bool:
         """Take steps that don't depend on each other; whether all of them succeeded."""
         if not steps:
             return True
         done = await asyncio.gather(*(self._take(key, step, outcome) for step in steps))
         return all(done)
 
-    async def _take(self, key: ObjectKey, step: Step, outcome: Pass) -> bool:
+    async def _take(self, key: ObjectKey, step: Step | SetGate, outcome: Pass) -> bool:
         try:
             await self._write(key, step)
         except ConflictError as error:
+            if isinstance(step, SetGate):
+                return False  # another pod has its name by now: the watch will show it
             outcome.conflict = error
             await self._look_at(key, step.ref, outcome)
             return False
@@ -173,7 +188,11 @@ class Reconciler:
         outcome.writes += 1
         return True
 
-    async def _write(self, key: ObjectKey, step: Step) -> None:
+    async def _write(self, key: ObjectKey, step: Step | SetGate) -> None:
+        if isinstance(step, SetGate):
+            condition = serving_condition(step.open, _rfc3339(self._now()))
+            self._known.written("Pod", await self._cluster.set_condition(step.ref, step.pod.uid, condition))
+            return
         if isinstance(step, Delete):
             live = step.live
             await self._cluster.delete(live.ref, uid=live.uid, resource_version=live.resource_version)

@@ -37,3 +37,20 @@ def operator(folder: Path, progress: Progress) -> Archive:
         files={SITE: site},
     )
     return image.build(folder, progress)
+
+
+def engine(folder: Path, progress: Progress) -> Archive:
+    """The double of text-generation-inference, in its place."""
+    package = REPOSITORY / "tests"
+    image = PythonImage(
+        name="tgi-double",
+        entrypoint=("/usr/bin/python3", "-m", "tests.doubles.tgi"),
+        packages=("aiohttp",),
+        files={
+            f"{SITE}/tests/__init__.py": package / "__init__.py",
+            f"{SITE}/tests/doubles/__init__.py": package / "doubles" / "__init__.py",
+            f"{SITE}/tests/doubles/tgi": package / "doubles" / "tgi",
+        },
+        working_folder="/usr/src",
+    )
+    return image.build(folder, progress)

@@ -10,7 +10,7 @@ from tests.testbed.node.recipes import CILIUM, CNI_PLUGINS, CONTAINERD, PAUSE, R
 from tests.testbed.node.requirements import lacking
 from tests.testbed.programs import find_all
 
-_FOUND = ("kubelet", "kube-proxy", "nft", *TOOLS)
+_FOUND = ("kubelet", "kube-proxy", "nft", "helm", *TOOLS)
 
 
 def build_node(progress: Callable[[str], None]) -> dict[str, Path]:
@@ -20,5 +20,7 @@ def build_node(progress: Callable[[str], None]) -> dict[str, Path]:
     built = {recipe.name: ensure_built(recipe, progress) for recipe in (CONTAINERD, RUNC, CNI_PLUGINS, PAUSE, CILIUM)}
     root = ensure_built(PythonRoot(), progress)
     built["python-root"] = root
-    built["python-site"] = ensure_built(Environment((PROJECT,), (root / "version").read_text()), progress)
+    for packages in ((PROJECT,), ("aiohttp",)):  # the operator's, and the engine double's
+        site = ensure_built(Environment(packages, (root / "version").read_text()), progress)
+        built[f"python-site of {packages[0]}"] = site
     return find_all(_FOUND, progress) | built

@@ -48,6 +48,11 @@ class RealNode:
     def name(self) -> str:
         return self._options.name
 
+    @property
+    def enforces_policies(self) -> bool:
+        """Whether its network plugin knows NetworkPolicies."""
+        return self._options.cilium
+
     def start(self, cluster: Cluster, tell: Progress) -> None:
         """After the control plane. Returns when the node is Ready and its GPUs are in its status."""
         self._write_kubeconfigs()

@@ -150,6 +150,7 @@ class PythonImage:
     files: Mapping[str, Path] = field(default_factory=dict)
     """Path in the image to a file or folder of this machine. `SITE` is on Python's path."""
     env: Mapping[str, str] = field(default_factory=dict)
+    working_folder: str = "/"
 
     def build(self, folder: Path, progress: Progress) -> Archive:
         """The archive, in `folder`; only what is the image's own is made anew."""
@@ -161,7 +162,7 @@ class PythonImage:
         if self.files:
             layers.append(_own_layer(self.files, folder / f"{self.name}.layer"))
         env = {"PYTHONPATH": SITE, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"} | dict(self.env)
-        image = Image(self.name, tuple(layers), self.entrypoint, env)
+        image = Image(self.name, tuple(layers), self.entrypoint, env, working_folder=self.working_folder)
         return write_archive(image, folder / f"{self.name}.tar")
 
 

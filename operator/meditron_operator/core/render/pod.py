@@ -14,6 +14,7 @@ from kubernetes.client import (
     V1NodeSelectorRequirement,
     V1NodeSelectorTerm,
     V1ObjectMeta,
+    V1PodReadinessGate,
     V1PodSecurityContext,
     V1PodSpec,
     V1PodTemplateSpec,
@@ -31,7 +32,7 @@ from meditron_operator.core.render.meta import Owner, labels, pod_selector
 from meditron_operator.core.render.quantity import quantity
 from meditron_operator.core.render.volumes import mounts, volumes
 from meditron_operator.core.spec import Spec
-from meditron_operator.names import child_name
+from meditron_operator.names import SERVING_GATE, child_name
 
 USER_ID: Final = 10001  # above every distribution's own users, as scanners ask for
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
@@ -49,6 +50,8 @@ def pod_template(owner: Owner, sized: Sized, launch: Launch, image: str) -> V1Po
         dns_policy="ClusterFirst",
         scheduler_name="default-scheduler",
         termination_grace_period_seconds=launch.termination_grace_seconds,
+        # A condition, not a label: to a network plugin a pod with another label is another pod, seconds late.
+        readiness_gates=[V1PodReadinessGate(condition_type=SERVING_GATE)],
         security_context=_pod_security(sized.spec),
         node_selector=sized.spec.gpu.node_selector or None,
         affinity=_on_nodes_with(gpu),

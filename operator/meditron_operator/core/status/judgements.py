@@ -10,6 +10,7 @@ from meditron_operator.core.compare import matches
 from meditron_operator.core.decide import is_ours
 from meditron_operator.core.killswitch import Engaged
 from meditron_operator.core.live import Live
+from meditron_operator.core.observed import Trouble
 from meditron_operator.core.render.meta import labels
 from meditron_operator.core.render.network import deny
 from meditron_operator.core.selectors import selects
@@ -34,6 +35,7 @@ _TROUBLE_REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "CreateContainerError": "ContainerRefused",
         "RunContainerError": "ContainerRefused",
         "StartError": "ContainerRefused",
+        "ContainerCannotRun": "ContainerRefused",
     }
 )
 
@@ -64,15 +66,23 @@ def available(view: View) -> Condition:
 
 
 def _trouble(view: View) -> Condition | None:
-    """What keeps the first of the pods that can't run from running."""
+    """What keeps the first of the pods that can't serve from serving."""
     for pod in view.pods:
         if pod.trouble is not None:
             reason = _TROUBLE_REASONS.get(pod.trouble.reason, "CrashLoop")
-            code = f" with exit code {pod.trouble.exit_code}" if pod.trouble.exit_code is not None else ""
-            words = f": {pod.trouble.message}" if pod.trouble.message else ""
-            message = f"{pod.ref.name}: {pod.trouble.reason}{code} after {pod.restarts} restarts{words}"
-            return Condition(Type.AVAILABLE, Truth.FALSE, reason, message)
+            return Condition(Type.AVAILABLE, Truth.FALSE, reason, f"{pod.ref.name}: {_told(pod.trouble, pod.restarts)}")
+        if pod.is_ill and not pod.deleting:
+            message = f"{pod.ref.name}: the engine runs, and does not answer its health check any more"
+            return Condition(Type.AVAILABLE, Truth.FALSE, "Unhealthy", message)
     return None
+
+
+def _told(trouble: Trouble, restarts: int) -> str:
+    code = f" with exit code {trouble.exit_code}" if trouble.exit_code is not None else ""
+    words = f": {trouble.message}" if trouble.message else ""
+    if trouble.exit_code == 0:  # the kubelet says in Events only what it did
+        words = ": it was told to end, as happens when its startup or liveness probe fails: see the pod's events"
+    return f"{trouble.reason}{code} after {restarts} restarts{words}"
 
 
 def _loading(view: View) -> Condition:

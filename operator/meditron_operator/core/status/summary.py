@@ -110,7 +110,7 @@ def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
         ("Stopping", stopped, off),
         ("Invalid", accepted, accepted.status is Truth.FALSE),
         ("Degraded", progressing, progressing.reason in _HELD_UP),
-        ("Degraded", available, any(pod.trouble for pod in view.pods)),
+        ("Degraded", available, any(pod.trouble or pod.is_ill for pod in view.pods)),
         ("Pending", scheduled, scheduled.reason == "Unschedulable" or (pods_missing and not serving)),
         ("WaitingForGPU", scheduled, scheduled.status is Truth.FALSE and not pods_missing),
         ("Idle", available, available.reason == "ScaledToZero"),

@@ -1,0 +1,100 @@
+"""How an engine's pod ends: streams may finish, a stuck one is killed, and a stop does not wait for either."""
+
+import time
+
+import pytest
+
+from tests.cluster.support import Admin, Audit, Manifest
+from tests.node.conftest import Ground
+from tests.node.engine import (
+    QUICK,
+    address_of,
+    heard,
+    inject,
+    now,
+    reader,
+    served,
+    wait_available,
+    wait_end,
+    wait_tokens,
+)
+from tests.node.timings import note
+from tests.testbed import Testbed
+
+pytestmark = pytest.mark.node
+
+LONG = {**QUICK, "DOUBLE_ANSWER_TOKENS": "2000"}
+MARGIN_SECONDS = 15
+"""What a pod has beyond the engine's own limit."""
+CUT_SECONDS = 2.0
+
+
+def test_streams_finish_before_the_pod_does(
+    bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str
+) -> None:
+    """With the probes as they are rendered: a draining engine answers none, and once the pod counts as not ready Cilium
+    forgets where the connections of its Service lead."""
+    env = {"DOUBLE_ANSWER_TOKENS": "2000"}
+    admin.create(served("notes", clinic, ground.engine_image, env=env, shutdown={"graceSeconds": 30}))
+    wait_available(admin, clinic, "notes")
+    before = admin.get("Pod", clinic, "notes-0")
+    admin.create(reader(clinic, "named", probe, address_of(admin, clinic, "notes"), tokens=300))
+    wait_tokens(admin, clinic, "named", 20)
+
+    began = time.monotonic()
+    admin.delete("Pod", clinic, "notes-0")
+
+    got = wait_end(admin, clinic, "named")
+    assert got.ended == "complete"
+    assert len(got.tokens) == 300
+    wait_replaced(admin, clinic, before)
+    seconds = time.monotonic() - began
+    note("from a pod's deletion to its end, with a stream of 6 s to finish", seconds)
+    assert seconds < 30
+
+
+def test_a_drain_that_is_stuck_ends_with_the_grace(bed: Testbed, admin: Admin, ground: Ground, clinic: str) -> None:
+    admin.create(served("notes", clinic, ground.engine_image, env=QUICK, shutdown={"graceSeconds": 1}))
+    wait_available(admin, clinic, "notes")
+    before = admin.get("Pod", clinic, "notes-0")
+    inject(bed, admin, clinic, "notes-0", ignore_sigterm=True)
+
+    began = time.monotonic()
+    admin.delete("Pod", clinic, "notes-0")
+    wait_replaced(admin, clinic, before)
+
+    seconds = time.monotonic() - began
+    note("from a pod's deletion to its end, with an engine that ignores SIGTERM and a grace of 16 s", seconds)
+    assert 1 + MARGIN_SECONDS - 1 < seconds < 1 + MARGIN_SECONDS + 8
+
+
+def wait_replaced(admin: Admin, space: str, before: Manifest | None) -> None:
+    assert before is not None
+    uid = before["metadata"]["uid"]
+    admin.wait("Pod", space, "notes-0", lambda body: body is None or body["metadata"]["uid"] != uid, 60)
+
+
+def test_a_stop_cuts_the_stream(bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str) -> None:
+    admin.create(served("notes", clinic, ground.engine_image, env=LONG, shutdown={"graceSeconds": 3}))
+    wait_available(admin, clinic, "notes")
+    address = address_of(admin, clinic, "notes")
+    admin.create(reader(clinic, "named", probe, address, tokens=1500))
+    wait_tokens(admin, clinic, "named", 20)
+    audit, mark = Audit(bed.audit_log), Audit(bed.audit_log).mark()
+
+    moment = now()
+    annotations = {"meditron.ai/kill-switch": "halt", "meditron.ai/kill-reason": "wrong dose suggested"}
+    admin.patch("MeditronDeployment", clinic, "notes", {"metadata": {"annotations": annotations}})
+    admin.create(reader(clinic, "late", probe, address))
+
+    got = wait_end(admin, clinic, "named")
+    seconds = got.tokens[-1]["at"] - moment
+    enforced = bool(bed.node and bed.node.enforces_policies)
+    how = "Cilium, which drops the packets" if enforced else "the bridge plugin: the engine's own drain of 3 s ends it"
+    note(f"from the kill annotation to the last token at the client, with {how}", seconds)
+    assert got.ended != "complete"
+    assert seconds < (CUT_SECONDS if enforced else 3 + CUT_SECONDS)
+    admin.wait_phase(clinic, "notes", "Stopped", 60)
+    assert not heard(admin, clinic, "late").tokens
+    writes = [(each.resource, each.verb) for each in audit.writes(mark, clinic) if each.resource != "events"]
+    assert writes[:2] == [("pods/status", "patch"), ("networkpolicies", "delete")]
