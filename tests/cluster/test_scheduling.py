@@ -54,7 +54,10 @@ def test_what_is_missing_is_counted(admin: Admin, namespace: str) -> None:
         "MeditronDeployment",
         namespace,
         "second",
-        lambda body: "16 more needed" in condition(body or {}, "Scheduled").get("message", ""),
+        lambda body: (
+            "16 more needed" in condition(body or {}, "Scheduled").get("message", "")
+            and condition(body or {}, "Available").get("status") == "True"  # the replica that got a node serves
+        ),
     )
 
     assert waiting is not None
@@ -63,7 +66,6 @@ def test_what_is_missing_is_counted(admin: Admin, namespace: str) -> None:
     assert (scheduled["status"], scheduled["reason"]) == ("False", "WaitingForGPU")
     assert "2 replicas wait for 8 x A100-80GB each: 16 more needed" in scheduled["message"]
     assert f"held by {namespace}/first-0 (8), {namespace}/second-" in scheduled["message"]
-    assert condition(waiting, "Available")["status"] == "True"  # the replica that got a node serves
 
     admin.delete("MeditronDeployment", namespace, "first")
     admin.wait(

@@ -23,6 +23,21 @@ paramKind: {apiVersion: meditron.ai/v1alpha1, kind: MeditronDeployment}
 paramKind: {apiVersion: v1, kind: Namespace}
 {{- end }}
 
+{{/* Variables: whether the request lets the replicas of an object with spec.replicas rise. */}}
+{{- define "meditron.rises" -}}
+# A stored spec may be anything, and must not keep a stop or a release from its object.
+- name: spec
+  expression: "has(object.spec) && type(object.spec) == map ? object.spec : {}"
+- name: oldSpec
+  expression: "oldObject != null && has(oldObject.spec) && type(oldObject.spec) == map ? oldObject.spec : {}"
+- name: after
+  expression: "variables.spec[?'replicas'].orValue(0)"
+- name: before
+  expression: "variables.oldSpec[?'replicas'].orValue(0)"
+- name: rises
+  expression: "type(variables.after) == int && variables.after > (type(variables.before) == int ? variables.before : 0)"
+{{- end }}
+
 {{/* Arguments: name, optionally policy, param (deployment or cluster), notFound, operations with resources, root. */}}
 {{- define "meditron.binding" -}}
 ---
