@@ -12,6 +12,7 @@ from typing import Any, Final
 from kubernetes.dynamic.exceptions import NotFoundError
 
 from meditron_operator import names
+from tests.cluster.people import let_go
 from tests.cluster.support import Admin, Manifest, create_all, deployment, weights_volume
 from tests.node.pods import log, namespace, pod
 from tests.testbed import Testbed
@@ -66,8 +67,7 @@ def engine_ward(admin: Admin, name: str, weights: Path) -> Iterator[str]:
     """A namespace with the weights in it; at its end its GPUs are free again."""
     create_ward(admin, name, weights)
     yield name
-    for body in admin.list(names.KIND, name):
-        admin.delete(names.KIND, name, body["metadata"]["name"])
+    let_go(admin, name)
     for body in admin.list("Pod", name, names.DEPLOYMENT_LABEL):
         kill_pod(admin, name, body["metadata"]["name"])
     admin.delete("Namespace", None, name)
