@@ -45,7 +45,7 @@ def test_no_golden_is_refused(golden: Path) -> None:
     env = environment(found)
     config = (LLAMA_70B if "70b" in env["MODEL_ID"] else LLAMA_7B) | (GPTQ if "gptq" in env["MODEL_ID"] else {})
     files = ModelFiles(is_directory=True, has_weights=True, config=config, tokenizer_config={}, chat_template_file=None)
-    gpus = sum(int(count) for name, count in found["resources"]["limits"].items() if name.endswith("/gpu"))
+    gpus = sum(int(count) for name, count in found["resources"]["limits"].items() if "/" in name)
     arguments = Arguments.of(found.get("args", []), env)
     launch = plan(arguments, env, files, gpus)
     assert launch.num_shard == gpus
