@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.support import SAMPLES, Admin, Audit, Manifest, condition, deployment, strict, touch, writes_caused
+from tests.cluster.support import SAMPLES, Admin, Audit, condition, deployment, strict, touch, writes_caused
 
 pytestmark = pytest.mark.cluster
 
@@ -55,22 +55,17 @@ def test_applying_the_same_again_writes_nothing(admin: Admin, audit: Audit, name
 def test_an_edit_changes_only_what_it_must(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
-    mark = audit.mark()
     new = [{"namespace": "ward", "podLabels": {"app": "other"}}]
 
     def edit() -> None:
         admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"network": {"clients": new}}})
         touch(admin, namespace, "notes")
 
-    edit()
-
-    def renewed(policy: Manifest | None) -> bool:
-        peers = policy["spec"]["ingress"][0]["from"] if policy else []
-        return [peer["podSelector"]["matchLabels"]["app"] for peer in peers] == ["other"]
-
-    admin.wait("NetworkPolicy", namespace, "notes-allow", renewed)
-    admin.wait_settled(namespace, "notes", "Ready")
-    written = [(request.verb, request.resource, request.name) for request in audit.writes(mark, namespace)]
+    caused = writes_caused(admin, audit, namespace, edit)
+    written = [(request.verb, request.resource, request.name) for request in caused]
+    policy = admin.get("NetworkPolicy", namespace, "notes-allow")
+    peers = policy["spec"]["ingress"][0]["from"] if policy else []
+    assert [peer["podSelector"]["matchLabels"]["app"] for peer in peers] == ["other"]
     assert ("update", "networkpolicies", "notes-allow") in written
     assert {resource for _, resource, _ in written} == {"networkpolicies", "meditrondeployments/status"}
     assert writes_caused(admin, audit, namespace, edit) == []
