@@ -57,6 +57,19 @@ async def test_status_becomes_an_error(status: int, kind: type[ApiError]) -> Non
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "denied request: failed to configure policy: failed to find resource referenced by paramKind: 'x'",
+        "x not found. There can be a delay between when CustomResourceDefinitions are created and when they are available",
+    ],
+)
+@pytest.mark.parametrize("status", [403, 404, 422])
+async def test_a_server_that_has_just_started_is_asked_again(status: int, words: str) -> None:
+    """Not a refusal, which is looked at again after a minute only."""
+    assert type(await fail_with(Answer(status, json.dumps({"message": words}).encode()))) is UnavailableError
+
+
+@pytest.mark.parametrize(
     ("status", "header", "seconds"),
     [
         (429, "7", 7.0),

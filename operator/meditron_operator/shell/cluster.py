@@ -52,6 +52,11 @@ CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"  # merges lists of conditions by their type
+# Refusals of an API server that has not learnt of our kind yet, after its start or ours: it will, within seconds.
+_YET_TO_LEARN: Final = (
+    "failed to find resource referenced by paramKind",
+    "There can be a delay between when CustomResourceDefinitions are created and when they are available",
+)
 _LONGEST_RETRY_SECONDS: Final = 60.0  # whatever a proxy asks for: a stop can't wait for an hour
 LOG_HEAD_BYTES: Final = 2**20  # a start takes some 10 KB
 LOG_SECONDS: Final = 10.0
@@ -240,6 +245,8 @@ def _message(text: str) -> str:
 
 
 def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
+    if any(words in message for words in _YET_TO_LEARN):
+        raise UnavailableError(message)
     if status in (404, 410):
         raise NotFoundError(message)
     if status == 409:
