@@ -60,7 +60,7 @@ async def test_status_becomes_an_error(status: int, kind: type[ApiError]) -> Non
     "words",
     [
         "denied request: failed to configure policy: failed to find resource referenced by paramKind: 'x'",
-        "x not found. There can be a delay between when CustomResourceDefinitions are created and when they are available",
+        "There can be a delay between when CustomResourceDefinitions are created and when they are available",
     ],
 )
 @pytest.mark.parametrize("status", [403, 404, 422])
