@@ -20,6 +20,7 @@ from tests.node.engine import (
 )
 from tests.node.timings import note
 from tests.testbed import Testbed
+from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.node
 
@@ -27,6 +28,8 @@ LONG = {**QUICK, "DOUBLE_ANSWER_TOKENS": "2000"}
 MARGIN_SECONDS = 15
 """What a pod has beyond the engine's own limit."""
 CUT_SECONDS = 2.0
+"""After a kill, until no new conversation begins: where no policy is enforced, kube-proxy must have taken the address
+of the Service away, and it does so once a second."""
 
 
 def test_streams_finish_before_the_pod_does(
@@ -85,6 +88,7 @@ def test_a_stop_cuts_the_stream(bed: Testbed, admin: Admin, ground: Ground, clin
     moment = now()
     annotations = {"meditron.ai/kill-switch": "halt", "meditron.ai/kill-reason": "wrong dose suggested"}
     admin.patch("MeditronDeployment", clinic, "notes", {"metadata": {"annotations": annotations}})
+    wait_for("the end of the time that new conversations have", lambda: now() >= moment + CUT_SECONDS, 10)
     admin.create(reader(clinic, "late", probe, address))
 
     got = wait_end(admin, clinic, "named")
