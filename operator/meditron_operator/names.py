@@ -12,6 +12,11 @@ PLURAL: Final = "meditrondeployments"
 
 FIELD_MANAGER: Final = "meditron-operator"
 OPERATOR_NAME: Final = "meditron-operator"
+GUARD_NAME: Final = "meditron-guard"
+"""Field manager, service account and Deployment of the guard."""
+
+RECORD_KIND: Final = "KillRecord"
+RECORD_PLURAL: Final = "killrecords"
 
 KILL_SWITCH: Final = f"{GROUP}/kill-switch"
 KILL_REASON: Final = f"{GROUP}/kill-reason"

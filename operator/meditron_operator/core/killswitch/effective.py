@@ -1,8 +1,7 @@
 """The kill switch: the annotations of three scopes, and what they come to.
 
 Read from the raw objects, so a spec that doesn't parse is stopped like any other. Every value stops, an unknown or
-empty one too: where the admission policies are missing a typo must not look like a stop and be none. In this release
-all modes act as `halt`.
+empty one too: where the admission policies are missing a typo must not look like a stop and be none.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,21 @@ from meditron_operator import names
 
 Annotations = Mapping[str, str]
 
-_STRENGTH: Final[Mapping[str, int]] = {"hold": 1, "drain": 2, "halt": 3}
+
+class Mode(StrEnum):
+    """How hard a stop is, the weakest first."""
+
+    HOLD = "hold"
+    DRAIN = "drain"
+    HALT = "halt"
+
+    @classmethod
+    def of(cls, word: str | None) -> "Mode":
+        """What a word counts as: an unknown one, or none, as halt."""
+        return next((mode for mode in cls if mode == word), cls.HALT)
+
+
+_STRENGTH: Final[Mapping[Mode, int]] = {mode: strength for strength, mode in enumerate(Mode, 1)}
 
 
 class Scope(StrEnum):
@@ -78,4 +91,4 @@ def _of(scope: Scope, annotations: Annotations) -> Off | None:
 
 
 def _strictness(off: Off) -> int:
-    return _STRENGTH.get(off.mode, _STRENGTH["halt"]) if isinstance(off, Engaged) else 0
+    return _STRENGTH[Mode.of(off.mode)] if isinstance(off, Engaged) else 0
