@@ -1,0 +1,78 @@
+"""`make bench-kill`: measure, print and file the figures; exit code 1 when a goal is missed."""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench.kill import report
+from tests.bench.kill.clocks import Zeros
+from tests.bench.kill.report import Result, Tell
+from tests.bench.kill.scenes import NAMESPACE, Bench, Series, hung
+from tests.cluster.support import Admin
+from tests.testbed import Testbed
+from tests.testbed.commands import Program
+
+STOPS, FEWER = 100, 20
+STORM, LARGE_STORM = 300, 1_000
+GUARD, PLAIN = "guard", "handler inside a plain Kopf operator"
+
+
+def main() -> int:
+    """Run all scenes on one testbed."""
+    began, console = time.monotonic(), Console(stderr=True)
+
+    def tell(text: str) -> None:
+        console.print(f"{time.monotonic() - began:6.0f} s  {text}", highlight=False)
+
+    with tempfile.TemporaryDirectory(prefix="bench-kill-") as folder:
+        with Testbed.start(Path(folder) / "bed", nodes="L4:1:1", operator=True, guard=True, progress=tell) as bed:
+            results, storm, plain = _measure(bed, tell)
+    text, missed = report.report(results, storm, plain)
+    report.FILE.write_text(text)
+    print(text)
+    for goal in missed:
+        console.print(f"missed: {goal}", style="red")
+    return 1 if missed else 0
+
+
+def _measure(bed: Testbed, tell: Tell) -> tuple[list[Result], Series, Series]:
+    admin = Admin(bed.kubeconfig)
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    with Zeros(admin) as zeros:
+        bench = Bench(admin, zeros, tell)
+        idle = bench.stops(GUARD, "idle", bench.targets("idle", STOPS))
+        targets = bench.targets("hung", STOPS)
+        with hung(bed, "operator"):
+            stuck = bench.stops(GUARD, "while the operator is hung (SIGSTOP)", targets)
+        storm, large = (
+            bench.storm(GUARD, f"storm-{size}", size, bench.targets(f"in-{size}", STOPS))
+            for size in (STORM, LARGE_STORM)
+        )
+        bed.stop("operator")
+        bed.stop("guard")
+        bed.run(plain_operator(bed.kubeconfig))
+        plain_idle = bench.stops(PLAIN, "idle", bench.targets("plain", FEWER))
+        plain = bench.storm(PLAIN, "plain-storm", STORM, bench.targets("plain-in", FEWER))
+    results = [
+        Result(idle, 30),
+        Result(stuck, 30),
+        Result(storm, 200),
+        Result(large),
+        Result(plain_idle),
+        Result(plain),
+    ]
+    return results, storm, plain
+
+
+def plain_operator(kubeconfig: Path) -> Program:
+    """With admin's rights: it is measured, not trusted."""
+    argv = (sys.executable, "-m", "tests.bench.kill.baseline")
+    return Program(name="plain-operator", argv=argv, env={**os.environ, "KUBECONFIG": str(kubeconfig)})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
