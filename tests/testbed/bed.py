@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.testbed import control, instances
 from tests.testbed.cluster import Cluster, Manifest, read_manifests, wait_ready
-from tests.testbed.commands import CONTROL_PLANE
+from tests.testbed.commands import CONTROL_PLANE, Program
 from tests.testbed.control import Control, ProgramStatus
 from tests.testbed.controlplane import bring_up, wait_healthy
 from tests.testbed.errors import TestbedError
@@ -137,6 +137,11 @@ class Testbed:
             with self._cluster() as cluster:
                 self.node.settle(program, begin, cluster)
 
+    def run(self, program: Program) -> None:
+        """Start a program that is new here; returns when it is healthy. It ends with the testbed."""
+        self._control.run(program)
+        wait_healthy(program.name, self._layout, self._control)
+
     def apply(self, what: Path | Iterable[Manifest]) -> None:
         """Server-side apply as admin: a YAML file, all `*.yaml` of a folder, or objects."""
         with self._cluster() as cluster:
@@ -203,8 +208,7 @@ class Testbed:
         self.kill("kube-controller-manager")
         self.start_program("kube-controller-manager")
         tell("starting the operator")
-        self._control.run(program)
-        wait_healthy("operator", self._layout, self._control)
+        self.run(program)
 
     def _cluster(self) -> Cluster:
         return Cluster(self._layout, Ports.load(self._layout))

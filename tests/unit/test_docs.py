@@ -6,6 +6,7 @@ import pytest
 
 from tests.docs.blocks import filled
 from tests.docs.files import COMPUTED
+from tests.docs.guarantees import shown
 from tests.docs.sizing import BLOCKS
 
 
@@ -23,3 +24,8 @@ def test_every_table_is_shown(file: Path, name: str) -> None:
 def test_a_block_that_nothing_computes_is_a_mistake() -> None:
     with pytest.raises(KeyError):
         filled("<!-- computed: nothing -->\n<!-- end -->", BLOCKS)
+
+
+@pytest.mark.parametrize(("promise", "tests"), shown().items())
+def test_every_promise_of_the_kill_switch_is_shown_by_a_test(promise: str, tests: list[str]) -> None:
+    assert tests, f'no test is marked @pytest.mark.guarantee("{promise}")'
