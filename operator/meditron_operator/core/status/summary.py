@@ -33,6 +33,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
         "readyReplicas": view.ready_replicas,
         "desiredReplicas": view.wanted_replicas,
         "ready": f"{view.ready_replicas}/{view.wanted_replicas}",
+        **({"kill": view.case.stop.word} if view.case.stop else {}),
         "selector": f"{names.DEPLOYMENT_LABEL}={view.case.owner.name}",
         **_deployed(view, previous),
         **measured(view, previous),
