@@ -3,6 +3,19 @@
 (has({{ . }}.metadata.annotations) && ('meditron.ai/kill-switch' in {{ . }}.metadata.annotations || ('meditron.ai/release-approved-by' in {{ . }}.metadata.annotations && !('meditron.ai/resume' in {{ . }}.metadata.annotations))))
 {{- end }}
 
+{{/*
+Whether the object that `.` names, while it is off, lets a warm pod that ended come back: held, and nothing but that.
+What was released and not resumed counts in full, since its mode is not told here any more.
+*/}}
+{{- define "meditron.held" -}}
+(has({{ . }}.metadata.annotations) && {{ . }}.metadata.annotations[?'meditron.ai/kill-switch'].orValue('') == 'hold' && !('meditron.ai/release-approved-by' in {{ . }}.metadata.annotations && !('meditron.ai/resume' in {{ . }}.metadata.annotations)))
+{{- end }}
+
+{{/* Whether a pod is born with its gate closed, so that no client is sent to it before the operator opens the gate. */}}
+{{- define "meditron.gated" -}}
+request.operation == 'CREATE' && object.spec.?readinessGates.orValue([]).exists(gate, gate.conditionType == 'meditron.ai/serving')
+{{- end }}
+
 {{- define "meditron.operatorUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:meditron-operator
 {{- end }}
