@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,8 +43,17 @@ def told(state: str = "Engaging", mode: str = "drain", **more: Any) -> SwitchSta
     return SwitchStatus(state=SwitchState(state), mode=mode, **{**known, **more})
 
 
-def at(seconds: float, off: Off | None, guard: SwitchStatus | None = None, since: str | None = SINCE) -> Stop | None:
-    return stop_of(off, guard, Draining(since=since, grace_seconds=30), BEGUN + timedelta(seconds=seconds))
+def at(
+    seconds: float,
+    off: Off | None,
+    guard: SwitchStatus | None = None,
+    since: str | None = SINCE,
+    before: Stop | None = None,
+) -> Stop | None:
+    """`before` is what the operator said earlier."""
+    word, until = (before.word, before.until) if before else (None, None)
+    draining = Draining(since=since, grace_seconds=30, word=word, until=until.isoformat() if until else None)
+    return stop_of(off, guard, draining, BEGUN + timedelta(seconds=seconds))
 
 
 def state(stop: Stop | None) -> str:
@@ -167,6 +177,30 @@ def test_time_gives_nothing_back(
     assert (first is None) == (second is None) == (off is None)
     if first and second:
         assert first.measures.cut <= second.measures.cut
+
+
+@given(GUARDS, GUARDS, TIMES, TIMES, st.integers(-100, 100), st.integers(0, 1000))
+def test_nothing_that_is_told_later_lengthens_a_drain(
+    guard: SwitchStatus | None, other: SwitchStatus | None, since: str | None, moved: str | None, now: int, later: int
+) -> None:
+    """Whoever engaged writes something else, and the API server's time of the annotation is that of this write."""
+    first = at(now, engaged("drain", reason=""), guard, since)
+    second = at(now + later, engaged("drain", reason=""), other, moved, first)
+    assert first
+    assert first.until
+    assert second
+    assert second.until
+    assert second.until <= first.until
+
+
+@pytest.mark.parametrize("other", [engaged("hold"), engaged("drain", Scope.CLUSTER), RELEASED])
+def test_what_was_said_of_another_stop_does_not_shorten_a_drain(other: Off) -> None:
+    earlier = at(-1000, engaged("drain"), since=OLD)
+    assert state(at(0, engaged("drain"), before=earlier)) == "cut"
+    said = at(0, other)
+    assert said
+    old = replace(said, until=BEGUN - timedelta(days=1))
+    assert state(at(0, engaged("drain"), before=old)) == "held until 30"
 
 
 @pytest.mark.parametrize(("mode", "drained"), [*itertools.product(Mode, (False, True))])

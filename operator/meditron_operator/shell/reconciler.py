@@ -136,9 +136,14 @@ class Reconciler:
         )
 
     def _stop(self, deployment: Live) -> Stop | None:
-        grace = grace_seconds(deployment.body.get("spec"))
-        draining = Draining(since=self._known.drain_since(deployment), grace_seconds=grace)
-        return stop_of(self._known.off(deployment), SwitchStatus.of(deployment.status), draining, self._now())
+        status = deployment.status
+        draining = Draining(
+            since=self._known.drain_since(deployment),
+            grace_seconds=grace_seconds(deployment.body.get("spec")),
+            word=status.get("kill"),
+            until=status.get("drainsUntil"),
+        )
+        return stop_of(self._known.off(deployment), SwitchStatus.of(status), draining, self._now())
 
     async def _converge(self, key: ObjectKey, deployment: Live) -> tuple[Pass, Case, Decision]:
         """Decide and write, and again with the truth when the cache turned out to be behind."""

@@ -22,6 +22,8 @@ class Draining:
 
     since: str | None  # when the API server took it in; None where nothing tells
     grace_seconds: int
+    word: str | None = None  # what the operator itself said of the stop before: its word,
+    until: str | None = None  # and when its drain is over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +33,20 @@ class Stop:
     off: Off
     mode: Mode
     measures: Measures
-    drains_until: datetime | None = None
-    """Of a drain whose answers may still finish: then, at the latest, everything is cut."""
+    until: datetime | None = None
+    """Of a drain: when answers have had their time, and everything is cut at the latest."""
     told: SwitchStatus | None = None
     """What the guard tells of this very stop."""
 
     @property
+    def drains_until(self) -> datetime | None:
+        """The end of a drain whose answers may still finish."""
+        return None if self.measures.cut else self.until
+
+    @property
     def word(self) -> str:
         """For a column of a table."""
-        if isinstance(self.off, Released):
-            return "released"
-        return str(self.mode) if self.off.scope is Scope.DEPLOYMENT else f"{self.mode} ({self.off.scope})"
+        return _word(self.off, self.mode)
 
 
 def stop_of(off: Off | None, guard: SwitchStatus | None, draining: Draining, now: datetime) -> Stop | None:
@@ -51,17 +56,9 @@ def stop_of(off: Off | None, guard: SwitchStatus | None, draining: Draining, now
         return None
     mode = mode_of(off, _engaged_as(off, guard))
     told = guard if guard and isinstance(off, Engaged) and _tells_of(guard, off, mode) else None
-    until = None
-    if mode is Mode.DRAIN and isinstance(off, Engaged):
-        until = _drains_until(guard if guard and _timed(guard, off, mode) else None, draining)
-    drains = until is not None and now < until
-    return Stop(
-        off=off,
-        mode=mode,
-        measures=measures(off, mode, drained=not drains),
-        drains_until=until if drains else None,
-        told=told,
-    )
+    until = _drains_until(off, guard, draining, now) if mode is Mode.DRAIN and isinstance(off, Engaged) else None
+    over = until is None or until <= now
+    return Stop(off=off, mode=mode, measures=measures(off, mode, drained=over), until=until, told=told)
 
 
 def grace_seconds(raw_spec: Any) -> int:
@@ -88,13 +85,23 @@ def _tells_of(guard: SwitchStatus, off: Engaged, mode: Mode) -> bool:
     return _timed(guard, off, mode) and guard.reason == off.reason[:_REASON_CHARACTERS]
 
 
-def _drains_until(guard: SwitchStatus | None, draining: Draining) -> datetime | None:
-    """None: it is over. The guard's word counts before the API server's, since it stays when somebody annotates
-    again; where nobody tells when it began, nothing may be waited for."""
-    if guard is not None and (guard.state in _DONE or guard.traffic_cut_at is not None):
-        return None
-    begin = _moment(guard.engaged_at if guard else None) or _moment(draining.since)
-    return begin + timedelta(seconds=draining.grace_seconds) if begin else None
+def _drains_until(off: Engaged, guard: SwitchStatus | None, draining: Draining, now: datetime) -> datetime:
+    """The guard's word counts before the API server's, whose time is that of the last write of whoever engaged. What
+    the operator said before is never put off. Where nobody tells when it began, nothing may be waited for."""
+    timed = guard if guard is not None and _timed(guard, off, Mode.DRAIN) else None
+    if timed is not None and (timed.state in _DONE or timed.traffic_cut_at is not None):
+        begin = None
+    else:
+        begin = _moment(timed.engaged_at if timed else None) or _moment(draining.since)
+    until = begin + timedelta(seconds=draining.grace_seconds) if begin else now
+    before = _moment(draining.until) if draining.word == _word(off, Mode.DRAIN) else None
+    return min(before, until) if before else until
+
+
+def _word(off: Off, mode: Mode) -> str:
+    if isinstance(off, Released):
+        return "released"
+    return str(mode) if off.scope is Scope.DEPLOYMENT else f"{mode} ({off.scope})"
 
 
 def _moment(told: Any) -> datetime | None:
