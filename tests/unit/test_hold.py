@@ -118,7 +118,8 @@ def test_a_held_replica_keeps_its_card() -> None:
 def test_escalated_everything_goes() -> None:
     there = cluster(children(), pods=(gated(gate="False"),))
     wanted = ["Delete NetworkPolicy ward-allow", "Replace StatefulSet ward"]
-    for off, guard in [(HALT, None), (RELEASED, AS_HALT), (RELEASED, None)]:
+    cuts: list[tuple[Off, SwitchStatus | None]] = [(HALT, None), (RELEASED, AS_HALT), (RELEASED, None)]
+    for off, guard in cuts:
         assert taken(decide(case(off=off, guard=guard), there, {})) == wanted
 
 

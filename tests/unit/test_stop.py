@@ -249,7 +249,7 @@ def test_the_grace_of_any_spec(raw: Any, seconds: int) -> None:
 
 
 def entry(time: str | None, *owned: str) -> dict[str, Any]:
-    fields = {"f:metadata": {"f:annotations": {f"f:{key}": {} for key in owned}}}
+    fields: Any = {"f:metadata": {"f:annotations": {f"f:{key}": {} for key in owned}}}
     return {"manager": "m", "fieldsV1": fields} | ({"time": time} if time else {})
 
 
