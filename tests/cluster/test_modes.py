@@ -128,7 +128,9 @@ def test_released_and_resumed_the_same_pod_serves_again(admin: Admin, audit: Aud
     admin.wait_phase(namespace, "notes", "Stopped")
     tell(admin, namespace, "notes", "Engaged", "hold", message="no ready endpoint")
     proven = admin.wait_condition(namespace, "notes", "Stopped", "Engaged")
-    assert proven["message"].endswith("1 pod kept warm; no ready endpoint (hold: wrong dose suggested)")
+    assert proven["message"].endswith(
+        "1 pod kept warm; proven from outside: no ready endpoint (hold: wrong dose suggested)"
+    )
 
     release(admin, namespace, "notes")
 

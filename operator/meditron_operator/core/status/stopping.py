@@ -35,8 +35,9 @@ def stopped(view: View) -> Condition:
 def _as_told(told: SwitchStatus, done: str, why: str) -> Condition:
     """What the guard says, where the operator sees nothing to the contrary."""
     if told.state is SwitchState.ENGAGED:
-        proof = told.message or "proven from outside"
-        return Condition(Type.STOPPED, Truth.TRUE, "Engaged", f"{done}; {proof} {why}")
+        when = f" at {told.verified_at}" if told.verified_at else ""
+        proven = f"{done}; proven from outside{when}{_after_colon(told.message)} {why}"
+        return Condition(Type.STOPPED, Truth.TRUE, "Engaged", proven)
     if told.state is SwitchState.ENGAGING:
         return _engaging(f"{done}; the guard has not proven it yet{_after_colon(told.message)} {why}")
     if told.unconfirmed_pods:
