@@ -36,6 +36,28 @@ paramKind: {apiVersion: meditron.ai/v1alpha1, kind: MeditronDeployment}
 paramKind: {apiVersion: v1, kind: Namespace}
 {{- end }}
 
+{{/* The deny-policy of `params`, and whether it must stay. */}}
+{{- define "meditron.denies.variables" -}}
+- name: isOff
+  expression: >-
+    {{ include "meditron.off" "params" }} ||
+    {{ include "meditron.off" "namespaceObject" }}
+- name: byOperator
+  expression: "request.userInfo.username == '{{ include "meditron.operatorUser" . }}'"
+- name: denies
+  expression: >-
+    oldObject != null && (oldObject.metadata.name == params.metadata.name + '-deny' ||
+    (oldObject.metadata.name.endsWith('-deny') &&
+    oldObject.metadata.?labels[?'meditron.ai/deployment'].orValue('') == params.metadata.name))
+{{- end }}
+
+{{- define "meditron.denies.validation" -}}
+- expression: "!variables.isOff || !variables.denies || variables.byOperator"
+  messageExpression: "'the kill switch keeps ' + params.metadata.name + ' off: its deny-policy stays'"
+  message: the kill switch keeps the deployment off, and its deny-policy stays
+  reason: Forbidden
+{{- end }}
+
 {{/* Variables: whether the request lets the replicas of an object with spec.replicas rise. */}}
 {{- define "meditron.rises" -}}
 # A stored spec may be anything, and must not keep a stop or a release from its object.
