@@ -117,3 +117,17 @@ def test_the_operators_own_policy_is_asked_for() -> None:
             "ports": [{"port": "health", "protocol": "TCP"}],
         }
     ]
+
+
+def test_a_stop_depends_on_no_kind_of_ours() -> None:
+    """The API server refuses what a policy matches until it has learnt of the kind of its parameters: for up to half
+    a minute after our installation. An annotation that stops a model, and the deletion of its pods, can't wait."""
+    stops = {("meditrondeployments", "UPDATE"), ("namespaces", "UPDATE"), ("pods", "DELETE"), ("pods/status", "UPDATE")}
+    measures = {("statefulsets", "UPDATE"), ("networkpolicies", "DELETE")}
+    parametrized = [body for body in rendered() if body.get("spec", {}).get("paramKind", {}).get("kind") == names.KIND]
+    assert len(parametrized) > 3
+    for body in parametrized:
+        for rule in body["spec"]["matchConstraints"]["resourceRules"]:
+            matched = {(resource, verb) for resource in rule["resources"] for verb in rule["operations"]}
+            assert not matched & stops, body["metadata"]["name"]
+            assert not matched & measures or body["spec"]["failurePolicy"] == "Ignore", body["metadata"]["name"]

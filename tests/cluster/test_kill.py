@@ -26,20 +26,20 @@ def assert_stopped(admin: Admin, namespace: str, name: str) -> Manifest:
     return stopped
 
 
-@pytest.mark.parametrize("mode", ["halt", "drain", "hold"])
-def test_every_mode_stops(admin: Admin, namespace: str, mode: str) -> None:
+def test_halt_cuts_everything_at_once(admin: Admin, namespace: str) -> None:
+    """The other two modes are in test_modes.py."""
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
     address = admin.get("Service", namespace, "notes")
 
-    engage(admin, namespace, "notes", mode)
+    engage(admin, namespace, "notes")
 
     stopped = assert_stopped(admin, namespace, "notes")
     assert "wrong dose suggested" in stopped["message"]
     body = admin.wait_phase(namespace, "notes", "Stopped")
     assert condition(body, "Available")["reason"] == "Stopped"
     assert body["spec"]["replicas"] == 1  # what was asked for is not forgotten
-    assert body["status"]["desiredReplicas"] == 0
+    assert (body["status"]["desiredReplicas"], body["status"]["kill"]) == (0, "halt")
     assert admin.get("Service", namespace, "notes") == address  # clients keep the address
 
 
@@ -87,6 +87,7 @@ def test_a_wider_scope_stops_and_releases_all_in_it(admin: Admin, namespace: str
         for name in ("notes", "letters"):
             stopped = assert_stopped(admin, namespace, name)
             assert f"whole {scope}, halt: wrong dose suggested" in stopped["message"]
+            assert admin.wait_phase(namespace, name, "Stopped")["status"]["kill"] == f"halt ({scope})"
     finally:
         release(admin, None, carrier, kind="Namespace")
     for name in ("notes", "letters"):

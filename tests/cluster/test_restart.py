@@ -1,6 +1,9 @@
 """The operator ends, is killed, comes back: nothing is lost and nothing is written twice."""
 
+import time
+
 import pytest
+from kubernetes.dynamic.exceptions import NotFoundError
 
 from tests.cluster.support import Admin, Audit, Manifest, deployment, touch, writes_caused
 from tests.testbed import Testbed
@@ -73,3 +76,35 @@ def test_the_api_server_restarts(bed: Testbed, admin: Admin, audit: Audit, names
         bed.start_program("kube-apiserver")
 
     assert writes_caused(admin, audit, namespace, restart) == []
+
+
+ENGAGING = {
+    "metadata": {
+        "annotations": {
+            "meditron.ai/kill-switch": "halt",
+            "meditron.ai/kill-reason": "wrong dose suggested",
+            "meditron.ai/killed-by": "admin",
+        }
+    }
+}
+AS_YOUNG_SECONDS = 4.0
+"""The stamp's schema of our kind is read within five seconds of the API server's start, two of which it isn't ready."""
+
+
+def test_an_api_server_that_has_just_started_takes_a_stop_at_once(bed: Testbed, admin: Admin, namespace: str) -> None:
+    """Dry runs from the moment on at which it says that it is ready, by somebody who writes the own name."""
+    admin.create(deployment("notes", namespace, replicas=0))
+    admin.wait_settled(namespace, "notes", "Idle")
+    bed.kill("kube-apiserver")
+    bed.start_program("kube-apiserver")
+
+    ready, tried = time.monotonic(), 0
+    while time.monotonic() < ready + AS_YOUNG_SECONDS:
+        admin.patch("MeditronDeployment", namespace, "notes", ENGAGING, dry_run="All")
+        admin.patch("Namespace", None, namespace, ENGAGING, dry_run="All")
+        assert admin.list("Pod", namespace) == []
+        with pytest.raises(NotFoundError):
+            admin.delete("Pod", namespace, "notes-0")
+        tried += 1
+    print(f"\nengaged {tried} times at both scopes in the first {AS_YOUNG_SECONDS} s of an API server")
+    assert tried > 5

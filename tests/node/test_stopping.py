@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tests.cluster.people import engage
 from tests.cluster.support import Admin, Audit, Manifest
 from tests.node.conftest import Ground
 from tests.node.engine import (
@@ -86,14 +87,12 @@ def test_a_stop_cuts_the_stream(bed: Testbed, admin: Admin, ground: Ground, clin
     audit, mark = Audit(bed.audit_log), Audit(bed.audit_log).mark()
 
     moment = now()
-    annotations = {"meditron.ai/kill-switch": "halt", "meditron.ai/kill-reason": "wrong dose suggested"}
-    admin.patch("MeditronDeployment", clinic, "notes", {"metadata": {"annotations": annotations}})
-    wait_for("the end of the time that new conversations have", lambda: now() >= moment + CUT_SECONDS, 10)
-    admin.create(reader(clinic, "late", probe, address))
+    engage(admin, clinic, "notes")
+    come_late(admin, clinic, probe, address, moment)
 
     got = wait_end(admin, clinic, "named")
     seconds = got.tokens[-1]["at"] - moment
-    enforced = bool(bed.node and bed.node.enforces_policies)
+    enforced = enforces(bed)
     how = "Cilium, which drops the packets" if enforced else "the bridge plugin: the engine's own drain of 3 s ends it"
     note(f"from the kill annotation to the last token at the client, with {how}", seconds)
     assert got.ended != "complete"
@@ -102,3 +101,76 @@ def test_a_stop_cuts_the_stream(bed: Testbed, admin: Admin, ground: Ground, clin
     assert not heard(admin, clinic, "late").tokens
     writes = [(each.resource, each.verb) for each in audit.writes(mark, clinic) if each.resource != "events"]
     assert writes[:2] == [("pods/status", "patch"), ("networkpolicies", "delete")]
+
+
+def enforces(bed: Testbed) -> bool:
+    """Whether Cilium does. It balances the Service's connections too, and ends them once the pod is not ready."""
+    return bool(bed.node and bed.node.enforces_policies)
+
+
+def come_late(admin: Admin, clinic: str, probe: str, address: str, moment: float) -> None:
+    """A client whose first try comes when no new conversation may begin any more."""
+    wait_for("the end of the time that new conversations have", lambda: now() >= moment + CUT_SECONDS, 10)
+    admin.create(reader(clinic, "late", probe, address))
+
+
+def uid_of_pod(admin: Admin, clinic: str) -> str | None:
+    body = admin.get("Pod", clinic, "notes-0")
+    return body["metadata"]["uid"] if body else None
+
+
+def test_a_hold_lets_answers_finish_and_nobody_new_in(
+    bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str
+) -> None:
+    admin.create(served("notes", clinic, ground.engine_image, env=LONG, shutdown={"graceSeconds": 3}))
+    wait_available(admin, clinic, "notes")
+    address, before = address_of(admin, clinic, "notes"), uid_of_pod(admin, clinic)
+    admin.create(reader(clinic, "named", probe, address, tokens=400))
+    wait_tokens(admin, clinic, "named", 20)
+
+    moment = now()
+    engage(admin, clinic, "notes", "hold")
+    come_late(admin, clinic, probe, address, moment)
+
+    got = wait_end(admin, clinic, "named")
+    how = "Cilium" if enforces(bed) else "the bridge plugin and kube-proxy"
+    note(f"from a hold to the last token of the open stream, with {how} ({got.ended})", got.tokens[-1]["at"] - moment)
+    if not enforces(bed):
+        assert (got.ended, len(got.tokens)) == ("complete", 400)
+    admin.wait_phase(clinic, "notes", "Stopped", 60)
+    wait_for("the late client to be refused", lambda: heard(admin, clinic, "late").refusals >= 3, 30)
+    assert not heard(admin, clinic, "late").tokens
+    assert uid_of_pod(admin, clinic) == before
+    assert admin.get("NetworkPolicy", clinic, "notes-allow") is not None
+
+
+def test_a_drain_lets_answers_finish_until_its_grace_is_over(
+    bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str
+) -> None:
+    grace = 8
+    admin.create(served("notes", clinic, ground.engine_image, env=LONG, shutdown={"graceSeconds": grace}))
+    wait_available(admin, clinic, "notes")
+    address = address_of(admin, clinic, "notes")
+    admin.create(reader(clinic, "long", probe, address, tokens=1900))
+    admin.create(reader(clinic, "short", probe, address, tokens=200))
+    for client in ("long", "short"):
+        wait_tokens(admin, clinic, client, 20)
+
+    moment = now()
+    engage(admin, clinic, "notes", "drain")
+    come_late(admin, clinic, probe, address, moment)
+
+    admin.wait_gone("NetworkPolicy", clinic, "notes-allow", grace + 10)
+    cut = now() - moment
+    short, long = wait_end(admin, clinic, "short"), wait_end(admin, clinic, "long")
+    how = "Cilium" if enforces(bed) else "the bridge plugin and kube-proxy"
+    note(f"from a drain of {grace} s to the end of the clients' policy, with {how}", cut)
+    note(f"to the last token of a long stream, with {how} ({long.ended})", long.tokens[-1]["at"] - moment)
+    assert grace - 1 <= cut < grace + 5
+    assert long.ended != "complete"
+    if not enforces(bed):
+        assert short.ended == "complete"
+        assert long.tokens[-1]["at"] - moment > grace - 1  # then the engine's own drain begins
+    admin.wait_phase(clinic, "notes", "Stopped", 60)
+    assert not heard(admin, clinic, "late").tokens
+    assert uid_of_pod(admin, clinic) is None

@@ -65,20 +65,20 @@ class Cluster:
         for each in ordered[early:]:
             self._apply(each)
 
-    def admits(self, manifest: Manifest) -> bool:
-        """Whether the server would take this object now; False while it has no answer yet (503).
+    def would_store(self, manifest: Manifest) -> Manifest | None:
+        """What the server would make of this object now; None while it has no answer yet (503).
 
         A policy whose parameters are of a kind that is seconds old is not answered for.
         """
         try:
-            self._client().server_side_apply(  # type: ignore[no-untyped-call]
+            answer = self._client().server_side_apply(  # type: ignore[no-untyped-call]
                 self._resource(manifest), body=manifest, field_manager=FIELD_MANAGER, dry_run="All"
             )
         except DynamicApiError as refused:
             if refused.status == 503:
-                return False
+                return None
             raise
-        return True
+        return dict(answer.to_dict())
 
     def create_nodes(self, nodes: Iterable[Manifest]) -> None:
         """Create the nodes with their status, which an apply would leave out."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 
+from meditron_operator import names
 from tests.testbed import commands
 from tests.testbed.cluster import Cluster, Manifest, read_manifests
 from tests.testbed.commands import Program
@@ -23,6 +24,17 @@ _PROBE: Manifest = {
     "metadata": {"name": "probe", "namespace": "default"},
     "spec": {"ports": [{"port": 1}]},
 }
+_STOP: Manifest = {
+    "apiVersion": "meditron.ai/v1alpha1",
+    "kind": "MeditronDeployment",
+    "metadata": {"name": "probe", "namespace": "default", "annotations": {"meditron.ai/kill-switch": "halt"}},
+    "spec": {
+        "model": {"id": "meditron-7b", "source": {"persistentVolumeClaim": {"claimName": "weights"}}},
+        "gpu": {"type": "L4"},
+        "engine": {"image": "registry.example.com/tgi@sha256:" + "0" * 64},
+    },
+}
+"""The server's stamp needs the schema of the new kind, and refuses a stop without a name until it has read it."""
 
 
 def install(cluster: Cluster) -> None:
@@ -30,12 +42,22 @@ def install(cluster: Cluster) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     bundle = without_deployments([*read_manifests(BUNDLE), *read_manifests(STAMP)])
     cluster.apply([namespace, *read_manifests(DEFINITIONS), *bundle])
-    wait_for("the admission policies to know the new kinds", lambda: cluster.admits(_PROBE), _POLICIES_LIMIT_SECONDS)
+    wait_for("the admission policies to know the new kinds", lambda: _is_admitted(cluster), _POLICIES_LIMIT_SECONDS)
+    wait_for("the stamp to know the new kinds", lambda: _is_stamped(cluster), _POLICIES_LIMIT_SECONDS)
     wait_for(
         f"the service account {NAMESPACE}/{SERVICE_ACCOUNT}",
         lambda: cluster.has_service_account(NAMESPACE, SERVICE_ACCOUNT),
         _SERVICE_ACCOUNT_LIMIT_SECONDS,
     )
+
+
+def _is_admitted(cluster: Cluster) -> bool:
+    return cluster.would_store(_PROBE) is not None
+
+
+def _is_stamped(cluster: Cluster) -> bool:
+    stored = cluster.would_store(_STOP)
+    return stored is not None and names.KILLED_BY in stored["metadata"]["annotations"]
 
 
 def without_deployments(manifests: Iterable[Manifest]) -> list[Manifest]:

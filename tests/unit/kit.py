@@ -2,11 +2,20 @@
 
 import copy
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from meditron_operator.core.assess import Accepted, assess
 from meditron_operator.core.decide import Case
-from meditron_operator.core.killswitch import Engaged, Off, Released, Scope
+from meditron_operator.core.killswitch import (
+    Draining,
+    Engaged,
+    Off,
+    Released,
+    Scope,
+    SwitchStatus,
+    stop_of,
+)
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.render import Site, desired
@@ -18,6 +27,11 @@ OWNER: Final = Owner(name="ward", namespace="clinical-ai", uid="owner-uid")
 OPERATOR_NAMESPACE: Final = "meditron-system"
 RELEASED: Final = Released(scope=Scope.DEPLOYMENT, requested_by="rita", approved_by="paul")
 HALT: Final = Engaged(scope=Scope.DEPLOYMENT, mode="halt", reason="wrong dose")
+HOLD: Final = Engaged(scope=Scope.DEPLOYMENT, mode="hold", reason="wrong dose")
+DRAIN: Final = Engaged(scope=Scope.DEPLOYMENT, mode="drain", reason="wrong dose")
+BEGUN: Final = "2026-02-02T02:02:00Z"
+"""When a drain was asked for: 10 s before `MOMENT`, of 30 that it may take."""
+MOMENT: Final = datetime(2026, 2, 2, 2, 2, 10, tzinfo=UTC)
 GONE: Final = object()
 HOST: Final = {"cpu": "64", "memory": "512Gi", "ephemeral-storage": "500Gi"}
 
@@ -56,10 +70,13 @@ def accepted(changes: Mapping[str, Any] | None = None) -> Accepted:
     return verdict
 
 
-def case(changes: Mapping[str, Any] | None = None, *, off: Off | None = None) -> Case:
-    """The case of OWNER; a spec that is refused is fine too."""
+def case(
+    changes: Mapping[str, Any] | None = None, *, off: Off | None = None, guard: SwitchStatus | None = None
+) -> Case:
+    """The case of OWNER at MOMENT; a spec that is refused is fine too. `guard` is what the guard told."""
     verdict = assess(OWNER.name, spec(changes), None)
-    return Case(owner=OWNER, generation=3, off=off, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
+    stop = stop_of(off, guard, Draining(since=BEGUN, grace_seconds=30), MOMENT)
+    return Case(owner=OWNER, generation=3, stop=stop, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
 
 
 def children(

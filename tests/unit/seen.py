@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from meditron_operator.core.killswitch import Off
-from meditron_operator.core.live import Live
+from meditron_operator.core.killswitch import Off, SwitchStatus
+from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.status import View
 from tests.unit.kit import case, children, live, node, pod, stored
@@ -20,6 +20,7 @@ class Seen:
 
     spec: Mapping[str, Any] = field(default_factory=dict)
     off: Off | None = None
+    guard: SwitchStatus | None = None
     there: bool = True  # the children
     pods: tuple[Pod, ...] = ()
     nodes: tuple[Node, ...] = (node(),)
@@ -29,18 +30,21 @@ class Seen:
     without: str = ""
     foreign: tuple[Live, ...] = ()
     failures: tuple[str, ...] = ()
+    waiting: tuple[Ref, ...] = ()
 
     @property
     def view(self) -> View:
         asked = {} if self.spec == INVALID else self.spec
-        manifests = children(asked, stopped=self.off is not None) if self.there else []
+        of = case(self.spec, off=self.off, guard=self.guard)
+        manifests = children(asked, stopped=of.cut) if self.there else []
         found = [self._live(item) for item in manifests if item["metadata"]["name"] != self.without]
         rest = {"pods": self.pods, "nodes": self.nodes, "gpu_pods": (*self.pods, *self.gpu_pods)}
         return View(
-            case=case(self.spec, off=self.off),
+            case=of,
             cluster=Cluster(children=(*found, *self.extra), **rest),  # type: ignore[arg-type]
             foreign=self.foreign,
             failures=self.failures,
+            waiting=self.waiting,
         )
 
     def _live(self, manifest: dict[str, Any]) -> Live:

@@ -108,7 +108,7 @@ def test_two_deployments_can_want_the_same_service() -> None:
     """ward has ward-pods; a deployment of that name keeps off it and says so."""
     other = Owner(name="ward-pods", namespace=OWNER.namespace, uid="other")
     theirs: Case = case()
-    theirs = Case(owner=other, generation=1, off=None, verdict=theirs.verdict, operator_namespace="x")
+    theirs = Case(owner=other, generation=1, stop=None, verdict=theirs.verdict, operator_namespace="x")
     decision = decide(theirs, cluster(children()), {})
     assert [str(found.ref) for found in decision.foreign] == ["Service ward-pods"]
 

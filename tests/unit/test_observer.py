@@ -63,3 +63,26 @@ async def test_a_heartbeat_wakes_nobody_and_a_change_does() -> None:
         observer._nodes.drop(node("a", 9))
         await asyncio.sleep(0)
         assert woken == [("ward", "auto")]
+
+
+def drained(kind: str, name: str, when: str) -> dict[str, Any]:
+    """A carrier of the kill switch, as the API server shows who wrote the annotation when."""
+    owned = {"f:metadata": {"f:annotations": {"f:meditron.ai/kill-switch": {}}}}
+    meta: dict[str, Any] = {"name": name, "uid": name, "resourceVersion": "9"}
+    meta |= {"annotations": {"meditron.ai/kill-switch": "drain"}, "managedFields": [{"time": when, "fieldsV1": owned}]}
+    return {"metadata": meta | ({"namespace": "ward"} if kind == "MeditronDeployment" else {})}
+
+
+async def test_the_first_of_the_scopes_says_since_when_a_drain_is_asked_for() -> None:
+    async with connected(ApiServer()) as (cluster, _):
+        observer, _ = await observed(cluster)
+        named = observer.deployment(("ward", "named"))
+        assert named is not None
+        assert observer.drain_since(named) is None
+        observer.written("MeditronDeployment", drained("MeditronDeployment", "named", "t3"))
+        observer._switches.put(drained("Namespace", "meditron-system", "t2"))
+        named = observer.deployment(("ward", "named"))
+        assert named is not None
+        assert observer.drain_since(named) == "t2"
+        observer._switches.put(drained("Namespace", "ward", "t1"))
+        assert observer.drain_since(named) == "t1"

@@ -3,6 +3,19 @@
 (has({{ . }}.metadata.annotations) && ('meditron.ai/kill-switch' in {{ . }}.metadata.annotations || ('meditron.ai/release-approved-by' in {{ . }}.metadata.annotations && !('meditron.ai/resume' in {{ . }}.metadata.annotations))))
 {{- end }}
 
+{{/*
+Whether the object that `.` names, while it is off, lets a warm pod that ended come back: held, and nothing but that.
+What was released and not resumed counts in full, since its mode is not told here any more.
+*/}}
+{{- define "meditron.held" -}}
+(has({{ . }}.metadata.annotations) && {{ . }}.metadata.annotations[?'meditron.ai/kill-switch'].orValue('') == 'hold' && !('meditron.ai/release-approved-by' in {{ . }}.metadata.annotations && !('meditron.ai/resume' in {{ . }}.metadata.annotations)))
+{{- end }}
+
+{{/* Whether a pod is born with its gate closed, so that no client is sent to it before the operator opens the gate. */}}
+{{- define "meditron.gated" -}}
+request.operation == 'CREATE' && object.spec.?readinessGates.orValue([]).exists(gate, gate.conditionType == 'meditron.ai/serving')
+{{- end }}
+
 {{- define "meditron.operatorUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:meditron-operator
 {{- end }}
@@ -21,6 +34,28 @@ paramKind: {apiVersion: meditron.ai/v1alpha1, kind: MeditronDeployment}
 
 {{- define "meditron.clusterParams" -}}
 paramKind: {apiVersion: v1, kind: Namespace}
+{{- end }}
+
+{{/* The deny-policy of `params`, and whether it must stay. */}}
+{{- define "meditron.denies.variables" -}}
+- name: isOff
+  expression: >-
+    {{ include "meditron.off" "params" }} ||
+    {{ include "meditron.off" "namespaceObject" }}
+- name: byOperator
+  expression: "request.userInfo.username == '{{ include "meditron.operatorUser" . }}'"
+- name: denies
+  expression: >-
+    oldObject != null && (oldObject.metadata.name == params.metadata.name + '-deny' ||
+    (oldObject.metadata.name.endsWith('-deny') &&
+    oldObject.metadata.?labels[?'meditron.ai/deployment'].orValue('') == params.metadata.name))
+{{- end }}
+
+{{- define "meditron.denies.validation" -}}
+- expression: "!variables.isOff || !variables.denies || variables.byOperator"
+  messageExpression: "'the kill switch keeps ' + params.metadata.name + ' off: its deny-policy stays'"
+  message: the kill switch keeps the deployment off, and its deny-policy stays
+  reason: Forbidden
 {{- end }}
 
 {{/* Variables: whether the request lets the replicas of an object with spec.replicas rise. */}}

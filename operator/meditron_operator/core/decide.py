@@ -8,7 +8,7 @@ from meditron_operator import names
 from meditron_operator.core.assess import Accepted
 from meditron_operator.core.auto import Surroundings
 from meditron_operator.core.compare import Settled, matches, updated
-from meditron_operator.core.killswitch import Off
+from meditron_operator.core.killswitch import Off, Stop
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster, Gate, Pod
 from meditron_operator.core.render import Site, desired
@@ -28,10 +28,25 @@ class Case:
 
     owner: Owner
     generation: int
-    off: Off | None
+    stop: Stop | None
     verdict: Accepted | SpecError
     operator_namespace: str
     deleting: bool = False  # its finalizers hold it: nothing new for it, but it can still be stopped
+
+    @property
+    def off(self) -> Off | None:
+        """Why it must not serve."""
+        return self.stop.off if self.stop else None
+
+    @property
+    def cut(self) -> bool:
+        """Whether no client may connect and no pod may run."""
+        return self.stop is not None and self.stop.measures.cut
+
+    @property
+    def held(self) -> bool:
+        """Whether nobody new gets in, and the pods stay warm as they are."""
+        return self.stop is not None and not self.stop.measures.cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,7 @@ class Decision:
     workload: tuple[Step, ...] = ()
     prune: tuple[Step, ...] = ()
     foreign: tuple[Live, ...] = field(default=())  # in the way, and somebody else's
+    waiting: tuple[Ref, ...] = ()  # not as the spec asks, and left so while the kill switch holds the pods
 
     def __bool__(self) -> bool:
         return bool(self.close or self.stop or self.foundation or self.open or self.workload or self.prune)
@@ -101,7 +117,8 @@ def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Deci
     """The writes that bring the children to what the deployment asks for; none when they agree.
 
     `settled` is keyed by the uid of a child. A spec that can't be carried out changes nothing, except that a
-    kill switch stops whatever is there, and that what runs stays shut in.
+    kill switch stops whatever is there, and that what runs stays shut in. A hold closes the gates and leaves the
+    pods alone.
     """
     close, stop, open_ = _close(case, cluster), _stop(case, cluster), _open(case, cluster)
     if case.deleting:
@@ -110,16 +127,19 @@ def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Deci
         return Decision(close=close, stop=stop, foundation=tuple(_isolation(case.owner, cluster, settled)), open=open_)
     wanted = _wanted(case, case.verdict)
     due, foreign = _due(case.owner, wanted, cluster, settled)
-    stopping = {step.ref for step in stop}
-    due = [step for step in due if step.ref not in stopping]
+    prune = _prune(case.owner, wanted, cluster)
+    waiting = tuple(step.ref for step in (*due, *prune) if case.held and _is_kept(step.ref, case.owner))
+    elsewhere = {step.ref for step in stop}.union(waiting)
+    due = [step for step in due if step.ref not in elsewhere]
     return Decision(
         close=close,
         stop=stop,
         foundation=tuple(step for step in due if step.ref.kind != WORKLOAD),
         open=open_,
-        workload=tuple(step for step in due if step.ref.kind == WORKLOAD),
-        prune=tuple(step for step in _prune(case.owner, wanted, cluster) if step.ref not in stopping),
+        workload=(*(step for step in due if step.ref.kind == WORKLOAD), *_lower(case, case.verdict, cluster)),
+        prune=tuple(step for step in prune if step.ref not in elsewhere),
         foreign=tuple(foreign),
+        waiting=waiting,
     )
 
 
@@ -157,18 +177,18 @@ def surroundings(cluster: Cluster, owner: Owner) -> Surroundings:
         nodes=cluster.nodes,
         gpu_pods=cluster.gpu_pods,
         workload=workload,
-        serving=any(pod.serves for pod in replicas_of(workload, cluster)),
+        serving=any(pod.is_warm for pod in replicas_of(workload, cluster)),
     )
 
 
 def _wanted(case: Case, accepted: Accepted) -> list[Manifest]:
-    site = Site(operator_namespace=case.operator_namespace, image=accepted.image, stopped=case.off is not None)
+    site = Site(operator_namespace=case.operator_namespace, image=accepted.image, stopped=case.cut)
     return desired(case.owner, accepted.sized, site)
 
 
 def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:
     """Clients first, then the pods. Works on what is there, so that no error of the spec is in its way."""
-    if case.off is None:
+    if not case.cut:
         return ()
     allow = cluster.child("NetworkPolicy", names.child_name(case.owner.name, names.ALLOW_SUFFIX))
     workload = cluster.child(WORKLOAD, names.child_name(case.owner.name))
@@ -176,14 +196,29 @@ def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:
     if allow is not None and is_ours(allow, case.owner):
         steps.append(Delete(allow))
     if workload is not None and is_ours(workload, case.owner) and workload.body["spec"].get("replicas") != 0:
-        steps.append(_at_zero(workload, case.owner))
+        steps.append(_at(0, workload, case.owner))
     return tuple(steps)
+
+
+def _is_kept(ref: Ref, owner: Owner) -> bool:
+    """What a hold leaves as it is: the pods, since a change would restart them or make new ones, and the policy by
+    which clients read the rest of their answers."""
+    allow = ("NetworkPolicy", names.child_name(owner.name, names.ALLOW_SUFFIX))
+    return ref.kind == WORKLOAD or (ref.kind, ref.name) == allow
+
+
+def _lower(case: Case, accepted: Accepted, cluster: Cluster) -> tuple[Step, ...]:
+    """Fewer replicas are taken away from a hold, as somebody asks for; nothing is ever added to it."""
+    workload, wanted = workload_of(cluster, case.owner), accepted.sized.spec.replicas
+    if not case.held or workload is None or workload.body["spec"].get("replicas", 0) <= wanted:
+        return ()
+    return (_at(wanted, workload, case.owner),)
 
 
 def _close(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
     """Every open gate while stopped, also of a pod that ends already: a Service without a ready pod goes on sending
     clients to those that end and are ready."""
-    if case.off is None:
+    if case.stop is None:
         return ()
     return tuple(SetGate(pod, open=False) for pod in cluster.pods if pod.gate is Gate.OPEN and not pod.finished)
 
@@ -191,7 +226,7 @@ def _close(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
 def _open(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
     """The gates of replicas whose engine is healthy. What was opened stays open: kubelet sends nobody to an engine
     that is not healthy, gate or not."""
-    if case.off is not None:
+    if case.stop is not None:
         return ()
     replicas = replicas_of(workload_of(cluster, case.owner), cluster)
     return tuple(
@@ -201,8 +236,8 @@ def _open(case: Case, cluster: Cluster) -> tuple[SetGate, ...]:
     )
 
 
-def _at_zero(workload: Live, owner: Owner) -> Replace:
-    """The StatefulSet as it is, at no replicas, and with the label by which its watch sees what becomes of it."""
+def _at(replicas: int, workload: Live, owner: Owner) -> Replace:
+    """The StatefulSet as it is, at so many replicas, and with the label by which its watch sees what becomes of it."""
     identity = {"apiVersion": "apps/v1", "kind": workload.ref.kind}
     labels = {**workload.labels, **selector_labels(owner.name)}
     metadata: dict[str, Any] = {**workload.metadata, "labels": labels}
@@ -210,7 +245,7 @@ def _at_zero(workload: Live, owner: Owner) -> Replace:
         **identity,
         **workload.body,
         "metadata": metadata,
-        "spec": {**workload.body["spec"], "replicas": 0},
+        "spec": {**workload.body["spec"], "replicas": replicas},
     }
     return Replace(manifest=body, desired=body)
 

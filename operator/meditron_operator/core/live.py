@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from meditron_operator import names
+from meditron_operator.core.killswitch.admitted import admitted_at
 
 _SERVER_OWNED: Final = ("managedFields", "selfLink", "creationTimestamp", "generation")
 
@@ -31,6 +32,7 @@ class Live:
     generation: int
     body: Mapping[str, Any]  # wire form without server-owned metadata and without status
     status: Mapping[str, Any]
+    kill_admitted_at: str | None = None  # of a deployment: since when the annotation of its kill switch stands
 
     @classmethod
     def of(cls, kind: str, obj: Mapping[str, Any]) -> Self:
@@ -45,6 +47,7 @@ class Live:
             generation=meta.get("generation", 0),
             body={"metadata": kept, **body},
             status=status if isinstance(status := obj.get("status"), Mapping) else {},
+            kill_admitted_at=admitted_at(meta),
         )
 
     @property

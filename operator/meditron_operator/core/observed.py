@@ -67,6 +67,11 @@ class Pod:
         return self.ready and not self.deleting
 
     @property
+    def is_warm(self) -> bool:
+        """Whether its engine could answer, sent to by clients or kept from them."""
+        return (self.ready or self.containers_ready) and not self.deleting
+
+    @property
     def is_ill(self) -> bool:
         """Whether the engine was well once, runs, and does not say so any more."""
         return self.gate is Gate.OPEN and self.started and not self.containers_ready

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from meditron_operator import names
 from meditron_operator.core.catalog.gpus import GPUS
-from meditron_operator.core.killswitch import Annotations, Off, Scope, effective
+from meditron_operator.core.killswitch import Annotations, Off, Scope, admitted_at, drain_since, effective
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.observed import Node, Pod
@@ -34,10 +34,11 @@ Wake = Callable[[ObjectKey], None]
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A namespace, cut down to what the kill switch reads."""
+    """A carrier of the kill switch, cut down to what is read of it."""
 
     namespace: str
     annotations: Annotations
+    admitted_at: str | None = None  # since when its kill annotation stands
 
 
 class Observer:
@@ -97,13 +98,11 @@ class Observer:
 
     def off(self, deployment: Live) -> Off | None:
         """Why it must not run, None when it may."""
-        return effective(
-            {
-                Scope.DEPLOYMENT: _ours(deployment.metadata),
-                Scope.NAMESPACE: self._annotations(deployment.ref.namespace),
-                Scope.CLUSTER: self._annotations(self._operator_namespace),
-            }
-        )
+        return effective({scope: switch.annotations for scope, switch in self._scopes(deployment).items()})
+
+    def drain_since(self, deployment: Live) -> str | None:
+        """Since when a drain is asked for, by the API server's clock."""
+        return drain_since((switch.annotations, switch.admitted_at) for switch in self._scopes(deployment).values())
 
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed:
         """The cluster as it concerns one deployment. `others` are objects in the place of its children that
@@ -153,9 +152,16 @@ class Observer:
             if _chooses(deployment):
                 self._wake(_name_of(deployment.ref))
 
-    def _annotations(self, namespace: str) -> Annotations:
-        switch = self._switches.get(("", namespace))
-        return switch.annotations if switch else {}
+    def _scopes(self, deployment: Live) -> Mapping[Scope, Switch]:
+        namespace, own = deployment.ref.namespace, _ours(deployment.metadata)
+        return {
+            Scope.DEPLOYMENT: Switch(namespace, own, deployment.kill_admitted_at),
+            Scope.NAMESPACE: self._switch_of(namespace),
+            Scope.CLUSTER: self._switch_of(self._operator_namespace),
+        }
+
+    def _switch_of(self, namespace: str) -> Switch:
+        return self._switches.get(("", namespace)) or Switch(namespace, {})
 
     def _switch_changed(self, switch: Switch) -> None:
         """It concerns the namespace, or everybody when it is the operator's."""
@@ -204,7 +210,7 @@ def _pod_of_interest(obj: Mapping[str, Any]) -> Pod | None:
 def _switch(obj: Mapping[str, Any]) -> Switch | None:
     """Most namespaces have none."""
     annotations = _ours(obj["metadata"])
-    return Switch(obj["metadata"]["name"], annotations) if annotations else None
+    return Switch(obj["metadata"]["name"], annotations, admitted_at(obj["metadata"])) if annotations else None
 
 
 def _ours(metadata: Mapping[str, Any]) -> Annotations:

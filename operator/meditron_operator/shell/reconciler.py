@@ -23,7 +23,7 @@ from meditron_operator.core.decide import (
     decide,
     surroundings,
 )
-from meditron_operator.core.killswitch import Off
+from meditron_operator.core.killswitch import Draining, Off, Stop, SwitchStatus, grace_seconds, stop_of
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
@@ -48,6 +48,7 @@ class Known(Protocol):
 
     def deployment(self, key: ObjectKey) -> Live | None: ...
     def off(self, deployment: Live) -> Off | None: ...
+    def drain_since(self, deployment: Live) -> str | None: ...
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
     def written(self, kind: str, answer: Manifest) -> None: ...
     def deleted(self, ref: Ref) -> None: ...
@@ -109,6 +110,7 @@ class Reconciler:
             case=case,
             cluster=self._known.around(key, outcome.others.values()),
             foreign=decision.foreign,
+            waiting=decision.waiting,
             failures=outcome.refusals,
             measurements=(*stored_readings(deployment.status), *self._meter.found(key)),
         )
@@ -118,8 +120,8 @@ class Reconciler:
             self._meter.forget(key)
         else:
             await self._meter.want(key, view.pods, view.readings, view.launch)
-        outcome.raise_for_retry(stopping=case.off is not None)
-        return self._look_again(status)
+        outcome.raise_for_retry(stopping=case.stop is not None)
+        return self._look_again(status, case.stop)
 
     def _case(self, deployment: Live, cluster: Observed) -> Case:
         ref, spec = deployment.ref, deployment.body.get("spec", {})
@@ -127,11 +129,21 @@ class Reconciler:
         return Case(
             owner=owner,
             generation=deployment.generation,
-            off=self._known.off(deployment),
+            stop=self._stop(deployment),
             deleting="deletionTimestamp" in deployment.metadata,
             verdict=assess(ref.name, spec, self._config.engine_image, surroundings(cluster, owner)),
             operator_namespace=self._config.operator_namespace,
         )
+
+    def _stop(self, deployment: Live) -> Stop | None:
+        status = deployment.status
+        draining = Draining(
+            since=self._known.drain_since(deployment),
+            grace_seconds=grace_seconds(deployment.body.get("spec")),
+            word=status.get("kill"),
+            until=status.get("drainsUntil"),
+        )
+        return stop_of(self._known.off(deployment), SwitchStatus.of(status), draining, self._now())
 
     async def _converge(self, key: ObjectKey, deployment: Live) -> tuple[Pass, Case, Decision]:
         """Decide and write, and again with the truth when the cache turned out to be behind."""
@@ -251,7 +263,10 @@ class Reconciler:
         except ApiError as error:
             log.warning("event lost", name=news["metadata"]["name"], error=str(error))
 
-    def _look_again(self, status: Manifest) -> float:
+    def _look_again(self, status: Manifest, stop: Stop | None) -> float:
+        if stop is not None and stop.drains_until is not None:
+            left = (stop.drains_until - self._now()).total_seconds()
+            return min(max(left, 0.0), self._config.resync_seconds)
         if status["phase"] == "Degraded":
             return REFUSED_SECONDS
         if status["phase"] == "WaitingForGPU":

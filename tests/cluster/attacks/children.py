@@ -1,6 +1,7 @@
 """Attacks around the annotation: pods, replicas, policies and Services of a deployment that is off."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from meditron_operator import names
@@ -25,15 +26,21 @@ _OPERATOR: Final = frozenset({"operator"})
 def attacks() -> Iterator[Attack]:
     """All of them, at every scope."""
     for scope in SCOPES:
-        where = place(scope)
-        yield from _pods(where)
-        yield from _replicas(where)
-        yield from _policies(where)
-        yield from _services(where)
+        yield from _around(place(scope))
+    for scope in SCOPES[:2]:  # the cluster has one carrier only, and that is halted
+        for attack in _around(place(scope, "held")):
+            yield replace(attack, name=f"in a hold: {attack.name}")
     definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/meditrondeployments.meditron.ai"
     yield Attack("DELETE of the CRD", place("deployment"), "DELETE", definition)
     nobodys = fixed(_pod("default", OURS))
     yield Attack("pod of no deployment", place("cluster"), "POST", _core("default", "pods"), nobodys)
+
+
+def _around(where: Place) -> Iterator[Attack]:
+    yield from _pods(where)
+    yield from _replicas(where)
+    yield from _policies(where)
+    yield from _services(where)
 
 
 def _pods(where: Place) -> Iterator[Attack]:

@@ -49,6 +49,8 @@ def attacks() -> Iterator[Attack]:
         yield from _flawed_releases(scope)
         yield from _flawed_resumes(scope)
         yield from _not_a_stop(scope)
+        held = place(scope, "held")
+        yield _patch("in a hold: merge patch: annotation null", held, annotations({KILL: None}), breach=_has_not(KILL))
     yield from _only_here()
 
 

@@ -35,6 +35,7 @@ def states() -> Mapping[str, dict[str, str]]:
         "released": released,
         "resumed": released | {names.RESUME: RITA},
         "leaving": engaged,
+        "held": engaged | {names.KILL_SWITCH: "hold"},
     }
 
 
@@ -61,8 +62,9 @@ def deployments(namespace: str) -> str:
 def place(scope: str, state: str = "engaged") -> Place:
     """Where the carrier of that scope and state is."""
     if scope == "deployment":
-        name = "ward" if state == "engaged" else state
-        return Place(scope, "scope-deployment", deployment(name, "scope-deployment"))
+        name = "ward" if state in ("engaged", "held") else state
+        namespace = "scope-deployment-held" if state == "held" else "scope-deployment"
+        return Place(scope, namespace, deployment(name, namespace))
     name = CLUSTER if scope == "cluster" else f"scope-{state}"
     body: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     return Place(scope, "scope-cluster" if scope == "cluster" else name, body)
@@ -70,16 +72,17 @@ def place(scope: str, state: str = "engaged") -> Place:
 
 def manifests() -> list[Manifest]:
     """Everything that stands before the policies are there: they would refuse most of it."""
-    made: list[Manifest] = [_namespace("scope-deployment", {}), _namespace("scope-cluster", {})]
+    plain = ("scope-deployment", "scope-deployment-held", "scope-cluster")
+    made: list[Manifest] = [_namespace(name, {}) for name in plain]
     for state, annotations in states().items():
-        carrier = deployment("ward" if state == "engaged" else state, "scope-deployment")
+        carrier = place("deployment", state).carrier
         carrier["metadata"]["annotations"] = annotations
         if state == "leaving":
             carrier["metadata"]["finalizers"] = ["example.com/hold"]
         made += [carrier, _namespace(f"scope-{state}", annotations)]
-    for namespace in ("scope-engaged", "scope-cluster"):
+    for namespace in ("scope-engaged", "scope-held", "scope-cluster"):
         made.append(deployment("ward", namespace))
-    for namespace in ("scope-deployment", "scope-engaged", "scope-cluster"):
+    for namespace in (*plain, "scope-engaged", "scope-held"):
         made += children(namespace)
     return made
 

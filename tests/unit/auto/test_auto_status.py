@@ -25,7 +25,7 @@ READY = pod("ward-0", node="a100-80gb-0")
 
 def case(around: Surroundings, raw: dict[str, Any] = SPEC, generation: int = 3) -> Case:
     verdict = assess(OWNER.name, raw, None, around)
-    return Case(owner=OWNER, generation=generation, off=None, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
+    return Case(owner=OWNER, generation=generation, stop=None, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
 
 
 def children(around: Surroundings) -> tuple[Live, ...]:

@@ -1,21 +1,29 @@
 """The kill switch: what the annotations of three scopes come to, and what that takes away from whom."""
 
+from meditron_operator.core.killswitch.admitted import admitted_at, drain_since
 from meditron_operator.core.killswitch.effective import Annotations, Engaged, Mode, Off, Released, Scope, effective
 from meditron_operator.core.killswitch.measures import Measures, measures, mode_of
+from meditron_operator.core.killswitch.stop import Draining, Stop, grace_seconds, stop_of
 from meditron_operator.core.killswitch.told import SwitchState, SwitchStatus, UnconfirmedPod
 
 __all__ = [
     "Annotations",
+    "Draining",
     "Engaged",
     "Measures",
     "Mode",
     "Off",
     "Released",
     "Scope",
+    "Stop",
     "SwitchState",
     "SwitchStatus",
     "UnconfirmedPod",
+    "admitted_at",
+    "drain_since",
     "effective",
+    "grace_seconds",
     "measures",
     "mode_of",
+    "stop_of",
 ]

@@ -22,6 +22,7 @@ _GOOD_NEWS: Final = frozenset(
         "Complete",
         "RollingOut",
         "Creating",
+        "Held",
         "NotEngaged",
         "Loading",
         "ScaledToZero",

@@ -18,6 +18,7 @@ from meditron_operator.core.status.condition import Condition, Truth, Type
 from meditron_operator.core.status.measuring import plan_verified
 from meditron_operator.core.status.planning import plan_current
 from meditron_operator.core.status.scheduling import scheduled
+from meditron_operator.core.status.stopping import stopped
 from meditron_operator.core.status.view import View
 
 Judgement = Callable[[View], Condition]
@@ -99,6 +100,10 @@ def progressing(view: View) -> Condition:
         return Condition(Type.PROGRESSING, Truth.FALSE, "NotOurs", "; ".join(map(_in_the_way, view.foreign)))
     if view.failures:
         return Condition(Type.PROGRESSING, Truth.FALSE, "WriteRefused", "; ".join(sorted(set(view.failures))))
+    if view.waiting:
+        what = ", ".join(map(str, view.waiting))
+        message = f"{what}: what the spec asks for waits until the kill switch lets go of the pods"
+        return Condition(Type.PROGRESSING, Truth.FALSE, "Held", message)
     if view.workload is None:
         why = "NotAccepted" if view.accepted is None else "Creating"
         return Condition(
@@ -160,38 +165,6 @@ def _opens(policy: Live, view: View) -> bool:
         *(pod.labels for pod in view.cluster.pods),
     ]  # pods have some of their own
     return any(selects(spec.get("podSelector", {}), worn) for worn in wearers)
-
-
-def stopped(view: View) -> Condition:
-    """The kill switch's true state: never more than was seen."""
-    off = view.case.off
-    if off is None:
-        return Condition(Type.STOPPED, Truth.FALSE, "NotEngaged", "no kill switch is engaged")
-    left = _still_there(view)
-    if left:
-        return Condition(Type.STOPPED, Truth.FALSE, "Engaging", f"still there: {', '.join(left)} ({off})")
-    return Condition(
-        Type.STOPPED,
-        Truth.TRUE,
-        "EngagedUnverified" if isinstance(off, Engaged) else "Released",
-        f"no pod is left and no client may connect; not probed from outside ({off})",
-    )
-
-
-def _still_there(view: View) -> list[str]:
-    left = [f"pod {pod.ref.name}" for pod in view.cluster.pods if not pod.finished]
-    policy = view.cluster.child("NetworkPolicy", names.child_name(view.case.owner.name, names.ALLOW_SUFFIX))
-    if policy is not None:
-        left.insert(0, str(policy.ref))
-    if view.workload is not None and not _counted_down(view.workload):
-        left.append(f"{view.workload.ref} (its controller has not counted down)")
-    return left
-
-
-def _counted_down(workload: Live) -> bool:
-    """At 0, and its controller knows: before that it may still make a pod."""
-    seen: bool = workload.status.get("observedGeneration", 0) >= workload.generation
-    return seen and workload.body["spec"].get("replicas") == 0 and workload.status.get("replicas", 0) == 0
 
 
 JUDGEMENTS: Final[tuple[Judgement, ...]] = (

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from meditron_operator import names
+from meditron_operator.core.killswitch import Stop
 from meditron_operator.core.status.condition import Condition, Truth, Type, stored
 from meditron_operator.core.status.judgements import JUDGEMENTS
 from meditron_operator.core.status.measuring import measured, verified
@@ -33,6 +34,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
         "readyReplicas": view.ready_replicas,
         "desiredReplicas": view.wanted_replicas,
         "ready": f"{view.ready_replicas}/{view.wanted_replicas}",
+        **_killed(view.case.stop),
         "selector": f"{names.DEPLOYMENT_LABEL}={view.case.owner.name}",
         **_deployed(view, previous),
         **measured(view, previous),
@@ -67,6 +69,14 @@ _UNEVENTFUL: Final = frozenset(
         "NotMeasured",
     }
 )
+
+
+def _killed(stop: Stop | None) -> dict[str, str]:
+    """What keeps it off, in a word. The end of a drain is told to the operator itself too, so that it stays."""
+    if stop is None:
+        return {}
+    until = {"drainsUntil": stop.until.isoformat(timespec="milliseconds")} if stop.until else {}
+    return {"kill": stop.word, **until}
 
 
 def _deployed(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from meditron_operator.core.assess import Accepted
 from meditron_operator.core.decide import Case, replicas_of, workload_of
 from meditron_operator.core.engines import ENGINES
 from meditron_operator.core.engines.base import Launch, Sized
-from meditron_operator.core.live import Live
+from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import Reading, running
 from meditron_operator.core.observed import Cluster, Pod
 
@@ -20,6 +20,7 @@ class View:
     case: Case
     cluster: Cluster
     foreign: Sequence[Live] = ()  # objects of somebody else that stand where a child should
+    waiting: Sequence[Ref] = ()  # children that a hold leaves as they are, though the spec asks for something else
     failures: Sequence[str] = ()  # one line for each step that the API server refused
     measurements: Sequence[Reading] = ()  # all that are known, also of pods that are gone
 
@@ -58,10 +59,11 @@ class View:
 
     @property
     def wanted_replicas(self) -> int:
-        """Replicas that should run now: none while stopped, else what the StatefulSet or the spec asks for."""
-        if self.case.off is not None:
+        """Replicas that should run now: none while stopped, those that are kept warm in a hold, else what the spec or
+        the StatefulSet asks for."""
+        if self.case.cut:
             return 0
-        if self.sized is not None:
+        if self.sized is not None and not self.case.held:
             return self.sized.spec.replicas
         return int(self.workload.body["spec"].get("replicas", 0)) if self.workload else 0
 
