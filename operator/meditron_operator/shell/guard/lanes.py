@@ -30,12 +30,12 @@ class Lanes:
         self._failed = failed
         self._lanes: dict[ObjectKey, asyncio.Event] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._early: set[ObjectKey] = set()  # woken before `run`
+        self._early: dict[ObjectKey, None] = {}  # woken before `run`
 
     def wake(self, key: ObjectKey) -> None:
         """Have `key` worked on at once. Call it from the event loop."""
         if self._group is None:
-            self._early.add(key)
+            self._early[key] = None
         elif (woken := self._lanes.get(key)) is not None:
             woken.set()
         else:
