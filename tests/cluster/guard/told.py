@@ -1,10 +1,15 @@
-"""What the guard tells, and what it left."""
+"""What the guard tells, what it left, and what it asked for."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from tests.cluster.support import Admin, Manifest
+from tests.cluster.support import Admin, Audit, Manifest, Mark, Request
+from tests.testbed import Testbed
+from tests.testbed.waiting import wait_for
 
 KIND = "MeditronDeployment"
+GUARD_USER = "system:serviceaccount:meditron-system:meditron-guard"
 
 
 def switch_of(body: Manifest | None) -> dict[str, Any]:
@@ -28,6 +33,7 @@ def told_as(admin: Admin, namespace: str, name: str, state: str, seconds: float 
 
 
 def engaged(admin: Admin, namespace: str, name: str, seconds: float = 30, **also: Any) -> dict[str, Any]:
+    """Until it says that the stop is proven."""
     return told_as(admin, namespace, name, "Engaged", seconds, **also)
 
 
@@ -35,8 +41,37 @@ def pods_of(admin: Admin, namespace: str, name: str) -> list[Manifest]:
     return admin.list("Pod", namespace, f"meditron.ai/deployment={name}")
 
 
-def assert_down(admin: Admin, namespace: str, name: str) -> None:
-    assert pods_of(admin, namespace, name) == []
-    assert admin.get("NetworkPolicy", namespace, f"{name}-allow") is None
+def is_down(admin: Admin, namespace: str, name: str) -> bool:
     workload = admin.get("StatefulSet", namespace, name)
-    assert workload is None or workload["spec"]["replicas"] == 0
+    return (
+        pods_of(admin, namespace, name) == []
+        and admin.get("NetworkPolicy", namespace, f"{name}-allow") is None
+        and (workload is None or workload["spec"]["replicas"] == 0)
+    )
+
+
+def gate_of(pod: Manifest) -> str:
+    """The status of the condition behind the readiness gate."""
+    conditions = {item["type"]: item["status"] for item in pod["status"]["conditions"]}
+    return str(conditions.get("meditron.ai/serving"))
+
+
+@contextmanager
+def without(bed: Testbed, *programs: str) -> Iterator[None]:
+    """Some programs stand still meanwhile."""
+    for program in programs:
+        bed.stop(program)
+    try:
+        yield
+    finally:
+        for program in programs:
+            bed.start_program(program)
+
+
+def writes_of_guards(audit: Audit, mark: Mark) -> list[Request]:
+    return [request for request in audit.since(mark, GUARD_USER) if request.writes]
+
+
+def wait_down(admin: Admin, namespace: str, name: str, seconds: float = 30) -> None:
+    """Until nothing of it runs, whatever is told."""
+    wait_for(f"{name} to be down", lambda: is_down(admin, namespace, name), seconds)
