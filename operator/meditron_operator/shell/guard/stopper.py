@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -126,7 +126,12 @@ class Stopper:
         due = self._measures(course, stop, target, seen)
         self._metrics.engaged(key, course.mode)
         course.pods |= {pod.uid: pod for pod in seen.pods}
-        errors = await self._carry_out(plan(due, seen).without(course.done), course)
+        step = plan(due, seen).without(course.done)
+        if step.actions:
+            course.proven = None  # something came back: the proof is worth nothing any more
+        errors = await self._carry_out(step, course)
+        final = due.cut or course.mode is Mode.HOLD  # a drain that waits has cut nothing yet
+        self._note(course, cut=final and bool(step.traffic) and not errors, gone=due.cut and _has_gone(course, seen))
         if not course.sent:
             course.sent = True
             self.on_sent(target)
@@ -153,6 +158,8 @@ class Stopper:
         due = self._measures(course, stop, target, seen)
         course.pods |= {pod.uid: pod for pod in seen.pods}
         step = plan(due, seen)
+        final = due.cut or course.mode is Mode.HOLD
+        self._note(course, cut=final and not step.traffic, gone=due.cut and not seen.pods)
         errors = await self._carry_out(step, course)
         findings = await self._findings(target, course, due, seen)
         if self._courses.get(key) is not course:
@@ -196,12 +203,11 @@ class Stopper:
         return drain_ends(self._stop(target, off), target) if off else ""
 
     async def _report(self, target: Target, stop: Stop, course: Course, findings: Findings) -> SwitchStatus:
-        now = rfc3339(self._now())
-        course.moments = Moments(
-            traffic_cut_at=None if findings.open else course.moments.traffic_cut_at or now,
-            pods_gone_at=None if findings.pods or not findings.cut else course.moments.pods_gone_at or now,
-        )
-        status = advanced(begun(stop, target.status), findings, course.moments, now)
+        if findings.open:
+            course.moments = replace(course.moments, traffic_cut_at=None)
+        if findings.pods:
+            course.moments = replace(course.moments, pods_gone_at=None)
+        status = advanced(begun(stop, target.status), findings, course.moments, rfc3339(self._now()))
         self._metrics.unconfirmed(target.key, len(findings.unconfirmed))
         if not await self._tell(target, status):
             return begun(stop, None)  # somebody else wrote meanwhile
@@ -210,6 +216,14 @@ class Stopper:
             course.done.clear()
             course.pods.clear()
         return status
+
+    def _note(self, course: Course, *, cut: bool, gone: bool) -> None:
+        """When something was seen first: a proof comes a second later."""
+        now, was = rfc3339(self._now()), course.moments
+        course.moments = Moments(
+            traffic_cut_at=was.traffic_cut_at or (now if cut else None),
+            pods_gone_at=was.pods_gone_at or (now if gone else None),
+        )
 
     def _next_look(self, told: SwitchStatus, step: Plan, course: Course, stop: Stop, findings: Findings) -> float:
         if step.actions or (findings.proven and course.proven != stop):
@@ -295,6 +309,11 @@ class Stopper:
 def _has_resumed(target: Target) -> bool:
     status = target.status
     return status is None or status.state is SwitchState.RESUMED
+
+
+def _has_gone(course: Course, seen: Seen) -> bool:
+    """Whether there were pods and are none any more, by what is known."""
+    return bool(course.pods) and not seen.pods
 
 
 def _raise_first(errors: list[ApiError]) -> None:
