@@ -114,6 +114,17 @@ def test_where_a_service_leads(conditions: Any, leads: bool) -> None:
     assert found == (("notes",) if leads else ())
 
 
+def test_the_headless_service_is_believed_only_of_pods_that_are_gone() -> None:
+    def slice_of(service: str) -> Any:
+        endpoint = {"conditions": {"ready": True}, "targetRef": {"uid": "u-notes-0"}}
+        return {"metadata": {"labels": {"kubernetes.io/service-name": service}}, "endpoints": [endpoint]}
+
+    services, there = frozenset({"notes", "notes-pods"}), frozenset({"u-notes-0"})
+    both = [slice_of("notes"), slice_of("notes-pods")]
+    assert open_endpoints(both, services, there) == ("notes",)
+    assert open_endpoints(both, services) == ("notes", "notes-pods")
+
+
 @pytest.mark.parametrize(
     ("spec", "seconds"),
     [

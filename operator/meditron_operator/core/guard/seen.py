@@ -192,18 +192,33 @@ class Seen:
         )
 
 
-def open_endpoints(slices: Iterable[Mapping[str, Any]], services: frozenset[str]) -> tuple[str, ...]:
-    """Names of those Services that still lead somewhere, by their EndpointSlices."""
+def open_endpoints(
+    slices: Iterable[Mapping[str, Any]], services: frozenset[str], there: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Names of those Services that still lead somewhere, by their EndpointSlices.
+
+    The headless one lists every pod as ready for as long as its object is there: what it says of those in `there`
+    (uids) is no news.
+    """
     return tuple(
         sorted(
             {
                 service
                 for each in slices
                 if (service := each["metadata"].get("labels", {}).get("kubernetes.io/service-name")) in services
-                and any(map(_leads_on, each.get("endpoints") or ()))
+                and any(
+                    _leads_on(endpoint)
+                    for endpoint in each.get("endpoints") or ()
+                    if not (service.endswith(names.HEADLESS_SUFFIX) and _pod_of(endpoint) in there)
+                )
             }
         )
     )
+
+
+def _pod_of(endpoint: Mapping[str, Any]) -> str:
+    uid: str = (endpoint.get("targetRef") or {}).get("uid", "")
+    return uid
 
 
 def _leads_on(endpoint: Mapping[str, Any]) -> bool:

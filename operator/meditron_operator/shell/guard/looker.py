@@ -72,8 +72,9 @@ class Looker:
         ordered = sorted({name for name in names_ if name})
         return dict(zip(ordered, await asyncio.gather(*map(self._nodes.get, ordered)), strict=True))
 
-    async def evidence(self, target: Target, pods: Iterable[Pod], cut: bool) -> Evidence:
-        """Whether anything leads to it or answers. A pod that is only held answers who may ask it directly."""
+    async def evidence(self, target: Target, pods: Iterable[Pod], seen: Seen, cut: bool) -> Evidence:
+        """Whether anything leads to it or answers. `pods` are all that were seen, `seen` is what is there now. A pod
+        that is only held answers who may ask it directly."""
         namespace, headless = target.ref.namespace, names.child_name(target.ref.name, names.HEADLESS_SUFFIX)
         service = await self._read(SERVICES, namespace, target.child)
         if service is not None and not Owned(**Owned.fields("Service", service)).belongs_to(target):
@@ -86,7 +87,7 @@ class Looker:
         ips = {pod.ip: pod for pod in pods if pod.ip} if cut else {}
         answers = await self._prober.answers({*_addresses(service), *((ip, ENGINE_PORT) for ip in ips)})
         return Evidence(
-            endpoints=open_endpoints(slices, frozenset(services)),
+            endpoints=open_endpoints(slices, frozenset(services), frozenset(pod.uid for pod in seen.pods)),
             answers={
                 f"{address[0]}:{address[1]}": answer
                 for address, answer in answers.items()

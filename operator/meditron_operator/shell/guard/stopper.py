@@ -188,7 +188,7 @@ class Stopper:
         findings = find(due, seen, Evidence(nodes=nodes), before, waits)
         if findings.left:
             return findings
-        evidence = await self._looker.evidence(target, course.pods.values(), due.cut)
+        evidence = await self._looker.evidence(target, course.pods.values(), seen, due.cut)
         return find(due, seen, Evidence(endpoints=evidence.endpoints, answers=evidence.answers, nodes=nodes), before)
 
     async def _waits_until(self, target: Target, course: Course, due: Measures, seen: Seen) -> str:
