@@ -72,14 +72,26 @@ def connection_of(bed: Testbed) -> Connection:
     return connect(configuration)
 
 
+class Idle(Prober):
+    """As if engines ran on simulated nodes, and had nothing left to answer after so many looks."""
+
+    def __init__(self, busy_looks: int) -> None:
+        super().__init__()
+        self.busy_looks = busy_looks
+
+    async def is_idle(self, ip: str) -> bool:  # noqa: ARG002
+        self.busy_looks -= 1
+        return self.busy_looks < 0
+
+
 @asynccontextmanager
 async def guarding(
-    bed: Testbed, writes: int = -1, records: Noted | None = None, settings: GuardConfig = CONFIG
+    bed: Testbed, writes: int = -1, records: Noted | None = None, prober: Prober | None = None
 ) -> AsyncIterator[Cut]:
     """A guard in this process, which ends with the block as a killed one would."""
-    connection, prober = connection_of(bed), Prober()
+    connection, prober = connection_of(bed), prober or Prober()
     cluster = Cut(connection, writes)
-    task = asyncio.create_task(Guard(cluster, prober, settings, records or Noted()).run())
+    task = asyncio.create_task(Guard(cluster, prober, CONFIG, records or Noted()).run())
     try:
         yield cluster
     finally:
@@ -210,6 +222,21 @@ async def test_a_failing_record_delays_no_stop(bed: Testbed, admin: Admin, names
             told = await asyncio.to_thread(engaged, admin, namespace, "notes")
     assert told["secondsToStop"] < 5
     assert records.concluded == []
+
+
+async def test_a_drain_is_over_once_the_engines_are_idle_twice_in_a_row(
+    bed: Testbed, admin: Admin, namespace: str
+) -> None:
+    admin.create(deployment("notes", namespace, shutdown={"graceSeconds": 600}))
+    admin.wait_settled(namespace, "notes", "Ready")
+    with without(bed, "operator", "guard"):
+        async with guarding(bed, prober=Idle(busy_looks=1)):
+            await asyncio.to_thread(engage, admin, namespace, "notes", "drain")
+            waiting = await asyncio.to_thread(told_as, admin, namespace, "notes", "Engaging", mode="drain")
+            assert waiting.get("trafficCutAt") is None
+            told = await asyncio.to_thread(engaged, admin, namespace, "notes")
+    assert 1 <= told["secondsToStop"] < 20
+    assert is_down(admin, namespace, "notes")
 
 
 class Blindfolded(Cut):

@@ -90,8 +90,10 @@ def run(config: GuardConfig, configuration: Configuration, records_of: RecordsOf
     """Run until a signal. Raises FatalError when it can't start, or when a part of it ended that never should."""
     try:
         asyncio.run(_serve(config, configuration, records_of))
-    except* OSError as failed:
-        raise FatalError(str(failed.exceptions[0])) from failed
+    except OSError as failed:
+        raise FatalError(str(failed)) from failed
+    except ExceptionGroup as failed:
+        raise FatalError(f"a part of it ended: {failed.exceptions[0]}") from failed
 
 
 async def _serve(config: GuardConfig, configuration: Configuration, records_of: RecordsOf) -> None:
