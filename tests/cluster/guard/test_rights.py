@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes import client, config
 
 from meditron_operator import names
 from tests.chart.render import BUNDLE
@@ -80,6 +81,14 @@ def test_every_right_is_used_and_none_is_missing(
     assert paused(admin, namespace) == {"theirs": None}
     assert [request for request in requests if request.code == 403] == []
     assert {(request.resource, request.verb) for request in requests} == granted()
+
+
+def test_its_requests_have_a_queue_of_their_own(bed: Testbed, admin: Admin) -> None:
+    schema = admin.get("FlowSchema", None, names.GUARD_NAME)
+    assert schema is not None
+    account = config.new_client_from_config(str(bed.directory / "meditron-guard.kubeconfig"))  # type: ignore[no-untyped-call]
+    _, _, headers = client.CoreV1Api(account).list_namespace_with_http_info()
+    assert headers["X-Kubernetes-PF-FlowSchema-UID"] == schema["metadata"]["uid"]
 
 
 def paused(admin: Admin, namespace: str) -> dict[str, str | None]:
