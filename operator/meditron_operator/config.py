@@ -1,4 +1,4 @@
-"""Settings of the operator process: parsed once by the command line, handed down, never read from elsewhere."""
+"""Settings of operator and guard: parsed once by the command line, handed down, never read from elsewhere."""
 
 from dataclasses import dataclass
 
@@ -18,3 +18,16 @@ class Config:
     resync_seconds: float = 600.0
     """How often a deployment is looked at without any event; costs no request while nothing differs."""
     request_timeout_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardConfig:
+    """What an installation decides of the guard."""
+
+    operator_namespace: str
+    """Its annotations are the switch of the whole cluster."""
+    health_host: str = "0.0.0.0"  # noqa: S104 - kubelet probes come from the node's address
+    health_port: int = 8080
+    fail_closed_after_seconds: float = 0.0
+    """How long the switch may be unreadable before everything counts as engaged; 0: for ever."""
+    request_timeout_seconds: float = 10.0

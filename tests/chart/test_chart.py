@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from meditron_operator import names
-from meditron_operator.names import OPERATOR_NAME
+from meditron_operator.names import GUARD_NAME, NAME_LABEL, OPERATOR_NAME
 from tests.chart.render import CHART, generated, template
 from tests.testbed.programs import find
 
@@ -33,6 +33,8 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         ("imagee.reference=x", "additional properties 'imagee' not allowed"),
         ("admission.enabled=maybe", "want boolean"),
         ("workers=0", "minimum: got 0, want 1"),
+        ("guard.replicas=0", "minimum: got 0, want 1"),
+        ("guard.failClosedAfterSeconds=-1", "minimum: got -1, want 0"),
         ("logLevel=verbose", "value must be one of"),
     ],
 )
@@ -42,11 +44,30 @@ def test_wrong_values_are_refused(setting: str, complaint: str) -> None:
     assert complaint in refused.value.stderr
 
 
-def test_the_pod_is_restricted_and_the_image_pinned() -> None:
-    (deployment,) = [body for body in rendered() if body["kind"] == "Deployment"]
+def rendered(*arguments: str) -> list[dict[str, Any]]:
+    """The chart's objects."""
+    return [body for body in yaml.safe_load_all(template(*arguments)) if body]
+
+
+def found(kind: str, name: str, *arguments: str) -> dict[str, Any]:
+    """The one object of that kind and name."""
+    (body,) = [body for body in rendered(*arguments) if (body["kind"], body["metadata"]["name"]) == (kind, name)]
+    return dict(body)
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy"),
+    [
+        (OPERATOR_NAME, {"type": "Recreate"}),
+        (GUARD_NAME, {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}),
+    ],
+)
+def test_the_pods_are_restricted_and_the_image_pinned(name: str, strategy: dict[str, Any]) -> None:
+    deployment = found("Deployment", name)
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment["spec"]["strategy"] == strategy
+    assert pod["serviceAccountName"] == name
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -54,11 +75,47 @@ def test_the_pod_is_restricted_and_the_image_pinned() -> None:
     assert "@sha256:" in container["image"]
 
 
+def granted_to(name: str) -> set[tuple[str, str]]:
+    """(resource, verb) of a ClusterRole."""
+    rules = found("ClusterRole", name)["rules"]
+    return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+
+
+def test_the_guard_can_make_nothing_and_change_little() -> None:
+    granted = granted_to(GUARD_NAME)
+    assert {verb for _, verb in granted} == {"get", "list", "watch", "patch", "delete"}
+    changed = {resource for resource, verb in granted if verb == "patch"}
+    assert changed == {"meditrondeployments/status", "pods/status", "statefulsets/scale", "scaledobjects"}
+    assert {resource for resource, verb in granted if verb == "delete"} == {"pods", "networkpolicies"}
+
+
+def test_operator_and_guard_share_the_name_that_engines_let_in_and_nothing_else() -> None:
+    """A Deployment that selected the other's pods would take them for its own."""
+    pods = {name: found("Deployment", name)["spec"] for name in (OPERATOR_NAME, GUARD_NAME)}
+    for name, spec in pods.items():
+        labels = spec["template"]["metadata"]["labels"]
+        assert labels[NAME_LABEL] == OPERATOR_NAME
+        for other, its in pods.items():
+            assert (its["selector"]["matchLabels"].items() <= labels.items()) is (name == other)
+    budget = found("PodDisruptionBudget", GUARD_NAME)["spec"]
+    assert budget["selector"] == pods[GUARD_NAME]["selector"]
+    assert budget["minAvailable"] == 1
+
+
+def test_the_guards_requests_have_a_place_of_their_own() -> None:
+    schema, level = found("FlowSchema", GUARD_NAME)["spec"], found("PriorityLevelConfiguration", GUARD_NAME)
+    assert schema["priorityLevelConfiguration"]["name"] == level["metadata"]["name"]
+    (subject,) = schema["rules"][0]["subjects"]
+    assert subject["serviceAccount"] == {"name": GUARD_NAME, "namespace": "meditron-system"}
+
+
+def test_the_guard_can_be_left_out() -> None:
+    bodies = [body for body in yaml.safe_load_all(template("--set", "guard.enabled=false")) if body]
+    assert [body for body in bodies if body["metadata"]["name"] == GUARD_NAME] == []
+
+
 def test_the_role_grants_no_more_than_it_says() -> None:
-    (role,) = [
-        body for body in rendered() if (body["kind"], body["metadata"]["name"]) == ("ClusterRole", OPERATOR_NAME)
-    ]
-    granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    granted = granted_to(OPERATOR_NAME)
     assert not any("*" in word for pair in granted for word in pair)
     resources = {resource for resource, _ in granted}
     assert resources.isdisjoint({"secrets", "pods/exec", "configmaps", "clusterroles"})
@@ -75,7 +132,8 @@ def test_the_policies_and_the_roles_can_be_left_out() -> None:
     off = kinds("--set", "admission.enabled=false", "--kube-version", "1.37.0")
     assert {kind for kind in off if "AdmissionPolicy" in kind} == set()
     without = yaml.safe_load_all(template("--set", "roles.enabled=false"))
-    assert [body["metadata"]["name"] for body in without if body and body["kind"] == "ClusterRole"] == [OPERATOR_NAME]
+    roles = {body["metadata"]["name"] for body in without if body and body["kind"] == "ClusterRole"}
+    assert roles == {OPERATOR_NAME, GUARD_NAME}
 
 
 @pytest.mark.parametrize(
@@ -94,29 +152,31 @@ def test_the_policies_know_every_annotation(name: str) -> None:
     assert f"'{getattr(names, name)}'" in (CHART / "templates" / "_admission.tpl").read_text()
 
 
-def rendered() -> list[dict[str, Any]]:
-    """The chart's objects with its defaults."""
-    return [body for body in yaml.safe_load_all(template()) if body]
+def policies(*settings: str) -> dict[str, Any]:
+    """The NetworkPolicies of the chart, by name."""
+    options = [word for setting in settings for word in ("--set", setting)]
+    bodies = (body for body in yaml.safe_load_all(template(*options)) if body and body["kind"] == "NetworkPolicy")
+    return {body["metadata"]["name"]: body["spec"] for body in bodies}
 
 
-def test_the_operators_own_policy_is_asked_for() -> None:
-    def policies(*settings: str) -> list[dict[str, Any]]:
-        options = [word for setting in settings for word in ("--set", setting)]
-        return [body for body in yaml.safe_load_all(template(*options)) if body and body["kind"] == "NetworkPolicy"]
-
-    assert policies() == []
-    (policy,) = policies("networkPolicy.enabled=true")
-    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    assert "ingress" not in policy["spec"]  # nobody
-    assert [port["port"] for port in policy["spec"]["egress"][0]["ports"]] == [443, 6443]
+def test_our_own_policies_are_asked_for() -> None:
+    assert policies() == {}
+    assert set(policies("networkPolicy.enabled=true", "guard.enabled=false")) == {OPERATOR_NAME}
+    both = policies("networkPolicy.enabled=true")
+    assert set(both) == {OPERATOR_NAME, GUARD_NAME}
+    for name, policy in both.items():
+        assert policy["podSelector"] == found("Deployment", name)["spec"]["selector"]
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        assert "ingress" not in policy  # nobody
+        assert [port["port"] for port in policy["egress"][0]["ports"]] == [443, 6443]
     peers = "networkPolicy.monitoring[0].podSelector.matchLabels.app=prometheus"
-    (policy,) = policies("networkPolicy.enabled=true", peers)
-    assert policy["spec"]["ingress"] == [
-        {
-            "from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
-            "ports": [{"port": "health", "protocol": "TCP"}],
-        }
-    ]
+    for policy in policies("networkPolicy.enabled=true", peers).values():
+        assert policy["ingress"] == [
+            {
+                "from": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
+                "ports": [{"port": "health", "protocol": "TCP"}],
+            }
+        ]
 
 
 def test_a_stop_depends_on_no_kind_of_ours() -> None:

@@ -9,9 +9,9 @@ from tests.testbed import control, instances
 from tests.testbed.cluster import Cluster, Manifest, read_manifests, wait_ready
 from tests.testbed.commands import CONTROL_PLANE, Program
 from tests.testbed.control import Control, ProgramStatus
-from tests.testbed.controlplane import bring_up, wait_healthy
+from tests.testbed.controlplane import Nowhere, bring_up, wait_healthy
 from tests.testbed.errors import TestbedError
-from tests.testbed.install import install, operator_program
+from tests.testbed.install import guard_programs, install, operator_program
 from tests.testbed.layout import Layout, Ports
 from tests.testbed.node import requirements
 from tests.testbed.node.ground import NodeGround
@@ -46,10 +46,13 @@ class Testbed:
         nodes: str = DEFAULT_NODES,
         operator: bool = False,
         operator_env: Mapping[str, str] | None = None,
+        guards: int = 0,
         progress: Callable[[str], None] | None = None,
         node: NodeOptions | None = None,
     ) -> "Testbed":
         """Start a testbed in a folder that is empty or does not exist; returns when everything is Ready.
+
+        With the operator up to two guards: the programs `guard` and `guard-2`.
 
         Raises TestbedError, and leaves nothing behind, when that fails.
         """
@@ -60,14 +63,14 @@ class Testbed:
         binaries = find_all(CONTROL_PLANE, tell)
         bed = cls(directory, control.start_supervisor(directory))
         try:
-            ground = NodeGround(bed._layout, bed._control, node, tell) if node else None
+            ground = NodeGround(bed._layout, bed._control, node, tell) if node else Nowhere() if guards else None
             bring_up(bed._layout, bed._control, binaries, tell, ground)
             bed._populate(groups, tell)
             if bed.node is not None:
                 with bed._cluster() as cluster:
                     bed.node.start(cluster, tell)
             if operator:
-                bed._start_operator(operator_env or {}, tell)
+                bed._start_operator(operator_env or {}, guards, tell)
         except BaseException:
             bed.down()
             raise
@@ -199,16 +202,21 @@ class Testbed:
             wait_ready(cluster, names, NODES_LIMIT_SECONDS + len(names) / 10)
         return names
 
-    def _start_operator(self, extra_env: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    def _start_operator(self, extra_env: Mapping[str, str], guards: int, tell: Callable[[str], None]) -> None:
         tell("installing the operator")
         with self._cluster() as cluster:
             install(cluster)
-            program = operator_program(self._layout, Ports.load(self._layout), cluster, extra_env)
+            ports = Ports.load(self._layout)
+            programs = [operator_program(self._layout, ports, cluster, extra_env)]
+            programs += guard_programs(self._layout, ports, cluster, guards)
         # Else its garbage collector learns of the new kinds only at its next look for such, up to 30 s later.
         self.kill("kube-controller-manager")
         self.start_program("kube-controller-manager")
-        tell("starting the operator")
-        self.run(program)
+        for program in programs:
+            tell(f"starting {program.name}")
+            self._control.run(program)
+        for program in programs:
+            wait_healthy(program.name, self._layout, self._control)
 
     def _cluster(self) -> Cluster:
         return Cluster(self._layout, Ports.load(self._layout))

@@ -53,6 +53,13 @@ def operator(ports: Ports, env: dict[str, str]) -> Program:
     return Program(name="operator", argv=argv, health=f"{ports.operator_url}/readyz", env=env)
 
 
+def guard(ports: Ports, env: dict[str, str], number: int) -> Program:
+    """The guard of this repository; two of them may run."""
+    name, port = ("guard", ports.guard) if number == 1 else ("guard-2", ports.guard_2)
+    argv = (sys.executable, "-m", "meditron_operator", "guard", "--health-port", str(port))
+    return Program(name=name, argv=argv, health=f"http://{LOOPBACK}:{port}/readyz", env=env)
+
+
 def _etcd(layout: Layout, ports: Ports) -> tuple[tuple[str, ...], str]:
     clients, peers = f"http://{LOOPBACK}:{ports.etcd}", f"http://{LOOPBACK}:{ports.etcd_peer}"
     flags = (

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -13,7 +14,7 @@ from tests.testbed import commands, enginelogs
 from tests.testbed.commands import Program
 from tests.testbed.control import Control, ProgramStatus
 from tests.testbed.errors import TestbedError
-from tests.testbed.layout import Layout, Ports, allot_ports, tail
+from tests.testbed.layout import SERVICE_RANGE, Layout, Ports, allot_ports, tail
 from tests.testbed.pki import ADMIN_GROUP, Authority
 from tests.testbed.waiting import wait_for
 
@@ -22,6 +23,8 @@ Progress = Callable[[str], None]
 HEALTH_LIMIT_SECONDS = 60.0
 _PROBE_SECONDS = 2.0
 _PORT_ATTEMPTS = 3
+QUIET_SERVICE_RANGE = "192.0.2.0/25"  # its first sixteen, where a gateway may be, are given out last
+QUIET_POD_RANGE = "192.0.2.129/25"
 
 
 class PortTaken(TestbedError):  # noqa: N818
@@ -45,6 +48,22 @@ class Machine:
 
     def programs(self, programs: Mapping[str, Program]) -> Mapping[str, Program]:
         return programs
+
+
+class Nowhere(Machine):
+    """The machine, where addresses of pods and Services are of a range for documentation (RFC 5737).
+
+    What asks them from outside must get no answer, as from a pod that is gone; on some machines whatever goes to
+    other ranges is answered by a proxy.
+    """
+
+    def programs(self, programs: Mapping[str, Program]) -> Mapping[str, Program]:
+        swaps = {f"--service-cluster-ip-range={SERVICE_RANGE}": f"--service-cluster-ip-range={QUIET_SERVICE_RANGE}"}
+        more = {"kwok": (f"--cidr={QUIET_POD_RANGE}",)}
+        return {
+            name: replace(program, argv=(*(swaps.get(word, word) for word in program.argv), *more.get(name, ())))
+            for name, program in programs.items()
+        }
 
 
 def bring_up(

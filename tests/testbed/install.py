@@ -13,6 +13,7 @@ from tests.testbed.waiting import wait_for
 
 NAMESPACE = "meditron-system"
 SERVICE_ACCOUNT = "meditron-operator"
+GUARD_ACCOUNT = "meditron-guard"
 DEFINITIONS = REPOSITORY / "crds"
 BUNDLE = REPOSITORY / "manifests" / "install.yaml"
 STAMP = REPOSITORY / "manifests" / "stamp-kubernetes-1.36.yaml"
@@ -67,10 +68,20 @@ def without_deployments(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 def operator_program(layout: Layout, ports: Ports, cluster: Cluster, extra_env: Mapping[str, str]) -> Program:
     """The operator with its own service account's rights, not admin's."""
-    credentials = {"token": cluster.token(NAMESPACE, SERVICE_ACCOUNT)}
-    kubeconfig = layout.component_kubeconfig("operator")
+    return commands.operator(ports, _environment(layout, ports, cluster, SERVICE_ACCOUNT) | extra_env)
+
+
+def guard_programs(layout: Layout, ports: Ports, cluster: Cluster, count: int) -> list[Program]:
+    """As many guards, each with their own service account's rights."""
+    env = _environment(layout, ports, cluster, GUARD_ACCOUNT)
+    return [commands.guard(ports, env, number) for number in range(1, count + 1)]
+
+
+def _environment(layout: Layout, ports: Ports, cluster: Cluster, account: str) -> dict[str, str]:
+    """Of a program of ours: the kubeconfig of its service account."""
+    credentials = {"token": cluster.token(NAMESPACE, account)}
+    kubeconfig = layout.component_kubeconfig(account)
     kubeconfig.write_text(Authority.load(layout).kubeconfig(ports.api_url, credentials))
     kubeconfig.chmod(0o600)
     # What it would leave in its temporary folder when it is killed goes with the testbed's folder.
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(layout.root), **extra_env}
-    return commands.operator(ports, env)
+    return {**os.environ, "KUBECONFIG": str(kubeconfig), "TMPDIR": str(layout.root)}

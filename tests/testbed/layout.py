@@ -85,6 +85,8 @@ class Ports:
     kubelet: int
     proxy: int
     agent: int
+    guard: int
+    guard_2: int
 
     @property
     def api_url(self) -> str:

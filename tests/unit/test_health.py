@@ -16,6 +16,7 @@ def vitals(
     waiting: float | None = None,
     *,
     synced: bool = True,
+    limits: Mapping[str, float] | None = None,
 ) -> Vitals:
     return Vitals(
         uptime=uptime,
@@ -24,6 +25,7 @@ def vitals(
         oldest_waiting=waiting,
         waiting=0 if waiting is None else 1,
         synced=synced,
+        limits=limits or {},
     )
 
 
@@ -36,6 +38,8 @@ def vitals(
         (vitals(uptime=10, watches={"pods": None}), []),
         (vitals(uptime=181, watches={"pods": None}), ["watch of pods: nothing heard for 181 s"]),
         (vitals(watches={"a": 500.0, "b": 1.0, "c": 600.0}), ["watch of a", "watch of c"]),
+        (vitals(watches={"pods": 31.0, "switch": 30.0}, limits={"switch": 30.0}), []),
+        (vitals(watches={"pods": 31.0, "switch": 31.0}, limits={"switch": 30.0}), ["watch of switch"]),
         (vitals(success=9999.0), []),  # nothing to do is no illness
         (vitals(success=9999.0, waiting=299.0), []),  # it has only just become due
         (vitals(success=299.0, waiting=9999.0), []),  # slow, but it moves

@@ -144,7 +144,7 @@ async def test_bookmarks_alone_are_a_sign_of_life() -> None:
     server = ApiServer(lists=deque([listing()]), watches=deque([[bookmark(11), bookmark(12), HOLD]]))
     async with following(server, lambda: float(next(now))) as followed:
         await eventually(lambda: followed.watch._version == "12")
-        assert followed.watch.last_heard == 2.0
+        assert followed.watch.last_heard == 3.0
         assert followed.store.all() == ()
 
 

@@ -236,3 +236,39 @@ def operator(
 
     config = Config(operator_namespace=namespace, engine_image=engine_image, health_port=health_port, workers=workers)
     run_operator(config, log_level)
+
+
+@app.command()
+def guard(
+    namespace: Annotated[
+        str,
+        typer.Option(envvar="MEDITRON_NAMESPACE", help="Namespace whose kill switch is that of the whole cluster."),
+    ] = "meditron-system",
+    health_port: Annotated[
+        int,
+        typer.Option(min=1, max=65535, envvar="MEDITRON_HEALTH_PORT", help="Port of /healthz, /readyz and /metrics."),
+    ] = 8080,
+    fail_closed_after: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            envvar="MEDITRON_FAIL_CLOSED_AFTER_SECONDS",
+            metavar="SECONDS",
+            help="Stop everything when the kill switch can't be read for so long. 0: never.",
+        ),
+    ] = 0.0,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
+    ] = LogLevel.INFO,
+) -> None:
+    """Run the guard of the kill switch: it takes down what is engaged, proves that it is off, and tells.
+
+    Run it beside the operator, twice: each works alone, with an account of its own, and needs no other part of ours.
+    """
+    from meditron_operator.cli.guard import run_guard  # noqa: PLC0415 - `meditron --help` needs no aiohttp
+    from meditron_operator.config import GuardConfig  # noqa: PLC0415
+
+    config = GuardConfig(
+        operator_namespace=namespace, health_port=health_port, fail_closed_after_seconds=fail_closed_after
+    )
+    run_guard(config, log_level)

@@ -7,6 +7,9 @@ from typing import Any, Final, Self
 from meditron_operator import names
 from meditron_operator.core.killswitch.admitted import admitted_at
 
+Manifest = dict[str, Any]
+"""One object in wire form."""
+
 _SERVER_OWNED: Final = ("managedFields", "selfLink", "creationTimestamp", "generation")
 
 

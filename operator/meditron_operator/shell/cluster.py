@@ -1,5 +1,6 @@
 """The only module that talks to the API server."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -9,8 +10,7 @@ from typing import Any, Final, NoReturn
 import aiohttp
 
 from meditron_operator import names
-from meditron_operator.core.live import Ref
-from meditron_operator.core.render.meta import Manifest
+from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError, UnavailableError
 from meditron_operator.shell.session import Connection
 
@@ -36,13 +36,18 @@ NODES: Final = Resource("Node", "v1", "nodes")
 NAMESPACES: Final = Resource("Namespace", "v1", "namespaces")
 EVENTS: Final = Resource("Event", "v1", "events")
 NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
+ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
+SCALED_OBJECTS: Final = Resource("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
+
+STATEFULSETS: Final = Resource("StatefulSet", "apps/v1", "statefulsets")
+SERVICES: Final = Resource("Service", "v1", "services")
 
 CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
     {
         resource.kind: resource
         for resource in (
-            Resource("StatefulSet", "apps/v1", "statefulsets"),
-            Resource("Service", "v1", "services"),
+            STATEFULSETS,
+            SERVICES,
             Resource("ServiceAccount", "v1", "serviceaccounts"),
             NETWORK_POLICIES,
             Resource("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
@@ -66,10 +71,13 @@ _MAX_LINE_BYTES: Final = 8 * 2**20  # one watch event is one line; etcd's limit 
 class Cluster:
     """Typed verbs over one session. Every method raises the errors of `meditron_operator.errors` only."""
 
-    def __init__(self, connection: Connection, request_timeout_seconds: float) -> None:
+    def __init__(
+        self, connection: Connection, request_timeout_seconds: float, manager: str = names.FIELD_MANAGER
+    ) -> None:
         self._http = connection.http
         self._server = connection.server
         self._timeout = aiohttp.ClientTimeout(total=request_timeout_seconds)
+        self._managed = {"fieldManager": manager}
 
     async def get(self, ref: Ref) -> Manifest:
         """One child as it is now, past every cache."""
@@ -79,13 +87,13 @@ class Cluster:
         """POST; ConflictError when an object of that name is there."""
         meta = manifest["metadata"]
         path = CHILDREN[manifest["kind"]].path(meta["namespace"])
-        return await self._request("POST", path, body=manifest, params=_MANAGED)
+        return await self._request("POST", path, body=manifest, params=self._managed)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """PUT of a whole object with its resourceVersion; ConflictError when it changed meanwhile."""
         meta = manifest["metadata"]
         path = CHILDREN[manifest["kind"]].path(meta["namespace"], meta["name"])
-        return await self._request("PUT", path, body=manifest, params=_MANAGED)
+        return await self._request("PUT", path, body=manifest, params=self._managed)
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str) -> None:
         """DELETE of exactly the object that was looked at; ConflictError when it is another one by now."""
@@ -97,21 +105,53 @@ class Cluster:
         }
         await self._request("DELETE", CHILDREN[ref.kind].path(ref.namespace, ref.name), body=body)
 
-    async def patch_status(self, ref: Ref, uid: str, status: Mapping[str, Any]) -> Manifest:
+    async def read(self, resource: Resource, namespace: str, name: str) -> Manifest:
+        """One object of any kind as it is now, past every cache."""
+        return await self._request("GET", resource.path(namespace, name))
+
+    async def remove(self, resource: Resource, ref: Ref, uid: str, grace_seconds: int | None = None) -> None:
+        """DELETE of the object with this uid, whatever changed in it since; ConflictError when it is another one."""
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
+        await self._request("DELETE", resource.path(ref.namespace, ref.name), body=body)
+
+    async def scale(self, workload: Ref, uid: str, replicas: int) -> None:
+        """Set the replicas, and nothing else: the scale subresource is the narrowest right that does it."""
+        path = STATEFULSETS.path(workload.namespace, workload.name) + "/scale"
+        body = {"metadata": {"uid": uid}, "spec": {"replicas": replicas}}
+        await self._request("PATCH", path, body=body, params=self._managed, content=_MERGE_PATCH)
+
+    async def annotate(self, resource: Resource, ref: Ref, uid: str, annotations: Mapping[str, str | None]) -> Manifest:
+        """Merge patch of annotations: None takes one away."""
+        body = {"metadata": {"uid": uid, "annotations": annotations}}
+        path = resource.path(ref.namespace, ref.name)
+        return await self._request("PATCH", path, body=body, params=self._managed, content=_MERGE_PATCH)
+
+    async def warm(self, connections: int) -> None:
+        """Keep connections open for the next hurry: one that has to be made first costs several milliseconds."""
+        await asyncio.gather(*(self._request("GET", "/version") for _ in range(connections)), return_exceptions=True)
+
+    async def patch_status(
+        self, ref: Ref, uid: str, status: Mapping[str, Any], resource_version: str | None = None
+    ) -> Manifest:
         """Merge patch of the status: None takes a field away. The uid keeps it off a namesake made meanwhile.
+
+        With a version, ConflictError when anything was written since.
 
         Not a server-side apply: the server answers one with 500 when the stored spec has a field of a wrong type
         (from before a rule existed), and such an object needs its status most.
         """
         path = DEPLOYMENTS.path(ref.namespace, ref.name) + "/status"
-        body = {"metadata": {"uid": uid}, "status": status}
-        return await self._request("PATCH", path, body=body, params=_MANAGED, content=_MERGE_PATCH)
+        metadata = {"uid": uid} | ({"resourceVersion": resource_version} if resource_version else {})
+        body = {"metadata": metadata, "status": status}
+        return await self._request("PATCH", path, body=body, params=self._managed, content=_MERGE_PATCH)
 
     async def set_condition(self, pod: Ref, uid: str, condition: Mapping[str, Any]) -> Manifest:
         """Set one condition of exactly this pod, and leave all others to the kubelet."""
         path = PODS.path(pod.namespace, pod.name) + "/status"
         body = {"metadata": {"uid": uid}, "status": {"conditions": [condition]}}
-        return await self._request("PATCH", path, body=body, params=_MANAGED, content=_STRATEGIC_PATCH)
+        return await self._request("PATCH", path, body=body, params=self._managed, content=_STRATEGIC_PATCH)
 
     async def create_event(self, event: Manifest) -> None:
         """POST an Event. Its name is deterministic, so one that was already posted is not an error."""
@@ -139,24 +179,32 @@ class Cluster:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UnavailableError(f"GET {path}: {_words(error)}") from error
 
-    async def list(self, resource: Resource, selector: str) -> tuple[list[Manifest], str]:
-        """All objects of a kind, and the resourceVersion to watch from."""
-        answer = await self._request("GET", resource.path(), params=_selected(selector))
+    async def list(
+        self, resource: Resource, selector: str = "", *, namespace: str = "", fields: str = "", cached: bool = False
+    ) -> tuple[list[Manifest], str]:
+        """All objects of a kind, and the resourceVersion to watch from. `cached`: as the API server remembers them,
+        which costs it next to nothing and may be some moments old."""
+        params = _selected(selector) | ({"fieldSelector": fields} if fields else {})
+        if cached:
+            params["resourceVersion"] = "0"
+        answer = await self._request("GET", resource.path(namespace), params=params)
         try:
             return answer.get("items") or [], answer["metadata"]["resourceVersion"]
         except (LookupError, TypeError) as error:
             raise UnavailableError(f"the answer is no list of {resource.plural}") from error
 
     async def watch(
-        self, resource: Resource, selector: str, since: str, silence_seconds: float
+        self, resource: Resource, selector: str, since: str, silence_seconds: float, server_seconds: int | None = None
     ) -> AsyncIterator[tuple[str, Manifest]]:
-        """Events after `since` until the server ends the stream; UnavailableError after `silence_seconds`
-        without even a bookmark."""
+        """Events after `since` until the server ends the stream, on request after `server_seconds`;
+        UnavailableError after `silence_seconds` without even a bookmark."""
         params = _selected(selector) | {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": since,
         }
+        if server_seconds is not None:
+            params["timeoutSeconds"] = str(server_seconds)
         timeout = aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds)
         try:
             async with self._http.get(self._server + resource.path(), params=params, timeout=timeout) as response:
@@ -188,9 +236,6 @@ class Cluster:
         if not isinstance(answer, dict):
             raise UnavailableError(f"{method} {path}: the answer is no object")
         return answer
-
-
-_MANAGED: Final[dict[str, str]] = {"fieldManager": names.FIELD_MANAGER}
 
 
 def _selected(selector: str) -> dict[str, str]:

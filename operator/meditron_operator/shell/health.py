@@ -1,7 +1,7 @@
 """The endpoints for probes and Prometheus: is every watch alive, does work get done, and what was measured?"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
@@ -22,13 +22,14 @@ class Vitals:
     oldest_waiting: float | None
     waiting: int
     synced: bool
+    limits: Mapping[str, float] = field(default_factory=dict)  # of watches that must be fresher than most
 
     def complaints(self) -> list[str]:
         """What is wrong, one line each; empty when all is well."""
         found = [
             f"watch of {name}: nothing heard for {age:.0f} s"
             for name, heard in self.watches.items()
-            if (age := self.uptime if heard is None else heard) > WATCH_LIMIT_SECONDS
+            if (age := self.uptime if heard is None else heard) > self.limits.get(name, WATCH_LIMIT_SECONDS)
         ]
         idle = self.uptime if self.last_success is None else self.last_success
         if self.oldest_waiting is not None and min(self.oldest_waiting, idle) > WORK_LIMIT_SECONDS:

@@ -50,13 +50,18 @@ def _load(configuration: Configuration) -> None:
         kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
-def connect(configuration: Configuration, observe: Observe | None = None) -> Connection:
-    """Open the session; the caller closes `http`."""
+KEEP_ALIVE_SECONDS = 15.0
+
+
+def connect(
+    configuration: Configuration, observe: Observe | None = None, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
+) -> Connection:
+    """Open the session; the caller closes `http`. Connections that idle are kept for `keep_alive_seconds`."""
     tracing = aiohttp.TraceConfig()
     if observe is not None:
         tracing.on_request_end.append(_tell(observe))
     http = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=100),
+        connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=100, keepalive_timeout=keep_alive_seconds),
         middlewares=(_Authorization(configuration),),
         trace_configs=[tracing],
         timeout=aiohttp.ClientTimeout(sock_connect=10),

@@ -7,6 +7,7 @@ restart would write before it had read: hence this one for the children, pods an
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -19,6 +20,7 @@ from meditron_operator.shell.workqueue import Chance, backoff_seconds
 SILENCE_SECONDS: Final = 75.0
 _REMEMBERED_GONE: Final = 1000  # far more than can be deleted while the answer to a write is under way
 _RECONNECT_SECONDS: Final = 0.1  # the server ends a watch every few minutes; never spin if it does so at once
+_SHORT_SECONDS: Final = 1.0  # a watch that ended sooner waits that long before the next
 
 ObjectKey = tuple[str, str]
 """Namespace and name."""
@@ -164,16 +166,29 @@ class Both:
             feed.replace_all(objects, version)
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How soon a dead watch is noticed."""
+
+    silence_seconds: float = SILENCE_SECONDS
+    server_seconds: int | None = None  # after which the server is asked to end it; None leaves that to the server
+
+
+USUAL_PACE: Final = Pace()
+
+
 class Watch:
     """Keeps a store equal to the server, for ever."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the pace has a default that all but one use
         self,
         cluster: Cluster,
         resource: Resource,
         store: Feed,
         selector: str,
         chance: Chance,
+        *,
+        pace: Pace = USUAL_PACE,
     ) -> None:
         self.resource = resource
         self.synced = asyncio.Event()
@@ -182,15 +197,18 @@ class Watch:
         self._store = store
         self._selector = selector
         self._chance = chance
+        self._pace = pace
         self._version: str | None = None
         self._failures = 0
 
     async def run(self) -> None:
         """List, watch, and begin again after whatever breaks; never returns."""
         while True:
+            begin = self._chance.clock()
             try:
                 await self._follow()
-                await asyncio.sleep(_RECONNECT_SECONDS)
+                if self._chance.clock() - begin < _SHORT_SECONDS:
+                    await asyncio.sleep(_RECONNECT_SECONDS)
             except ApiError as error:
                 if isinstance(error, NotFoundError):
                     self._version = None  # 410 Gone: too old to go on from, so list anew
@@ -210,11 +228,15 @@ class Watch:
             self._heard()
             self._store.replace_all(objects, self._version)
             self.synced.set()
-        stream = self._cluster.watch(self.resource, self._selector, self._version, SILENCE_SECONDS)
+        pace = self._pace
+        stream = self._cluster.watch(
+            self.resource, self._selector, self._version, pace.silence_seconds, pace.server_seconds
+        )
         async for kind, obj in stream:
             self._heard()
             self._take(kind, obj)
             self._failures = 0
+        self._heard()  # an end in good order is a word too
         self._failures = 0
 
     def _take(self, kind: str, obj: Mapping[str, Any]) -> None:

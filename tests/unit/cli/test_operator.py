@@ -17,7 +17,7 @@ from tests.unit.kit import IMAGE
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
 
-@pytest.mark.parametrize("words", [["--help"], ["-h"], ["operator", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["operator", "--help"], ["guard", "--help"]])
 def test_help(words: list[str]) -> None:
     result = RUNNER.invoke(app, words)
     assert result.exit_code == 0
@@ -29,6 +29,15 @@ def test_help_names_every_setting_and_its_variable() -> None:
     for option in ("engine-image", "namespace", "health-port", "workers", "log-level"):
         assert f"--{option}" in text
         assert "MEDITRON_" + option.upper().replace("-", "_") in text
+
+
+def test_help_of_the_guard_names_every_setting_and_its_variable() -> None:
+    text = RUNNER.invoke(app, ["guard", "--help"]).output
+    for option in ("namespace", "health-port", "log-level"):
+        assert f"--{option}" in text
+        assert "MEDITRON_" + option.upper().replace("-", "_") in text
+    assert "--fail-closed-after" in text
+    assert "MEDITRON_FAIL_CLOSED_AFTER_SECONDS" in text
 
 
 def test_version() -> None:
@@ -78,15 +87,17 @@ def test_settings_out_of_range(words: list[str]) -> None:
     assert words[0] in result.output
 
 
-def test_no_cluster_is_one_line(tmp_path: Path) -> None:
-    done = run("operator", KUBECONFIG=str(tmp_path / "none"))
+@pytest.mark.parametrize("process", ["operator", "guard"])
+def test_no_cluster_is_one_line(tmp_path: Path, process: str) -> None:
+    done = run(process, KUBECONFIG=str(tmp_path / "none"))
     assert done.returncode == 1
     assert not done.stdout
     (line,) = done.stderr.splitlines()
-    assert line.startswith("meditron operator: no cluster to talk to: ")
+    assert line.startswith(f"meditron {process}: no cluster to talk to: ")
 
 
-def test_a_port_in_use_ends_the_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("process", ["operator", "guard"])
+def test_a_port_in_use_ends_the_process(tmp_path: Path, process: str) -> None:
     """It must not go on without the endpoint that a probe asks."""
     cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
     context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
@@ -95,13 +106,23 @@ def test_a_port_in_use_ends_the_process(tmp_path: Path) -> None:
     (tmp_path / "config").write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
     with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104 - where the operator listens
         port = str(taken.getsockname()[1])
-        done = run("operator", "--health-port", port, KUBECONFIG=str(tmp_path / "config"))
+        done = run(process, "--health-port", port, KUBECONFIG=str(tmp_path / "config"))
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("meditron operator: [Errno 98] ")
+    assert done.stderr.splitlines()[-1].startswith(f"meditron {process}: [Errno 98] ")
 
 
 def test_an_unknown_command() -> None:
     assert run("operate").returncode == 2
+
+
+def test_the_guard_needs_neither_kopf_nor_the_spec() -> None:
+    """A mistake in either must not be in the way of a stop."""
+    program = (
+        "import sys, meditron_operator.cli.guard;"
+        "print([name for name in ('kopf', 'meditron_operator.core.spec') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.strip() == "[]"
 
 
 def test_help_needs_neither_kopf_nor_kubernetes() -> None:

@@ -1,0 +1,1 @@
+"""The guard: a process of its own that takes away what a kill switch says, proves it, and tells."""

@@ -1,0 +1,1 @@
+"""The guard as a process of its own, on a real API server."""

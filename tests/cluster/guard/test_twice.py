@@ -1,0 +1,291 @@
+"""Guards that run side by side, are killed, come back: one end, and no write that changes nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from kubernetes import config
+from kubernetes.client import Configuration
+
+from meditron_operator import names
+from meditron_operator.config import GuardConfig
+from meditron_operator.core.killswitch.carrier import Carrier, Outcome
+from meditron_operator.core.live import Manifest as Body
+from meditron_operator.errors import RefusedError, UnavailableError
+from meditron_operator.shell.cluster import Cluster
+from meditron_operator.shell.guard.prober import Prober
+from meditron_operator.shell.guard.runtime import Guard
+from meditron_operator.shell.session import Connection, connect
+from tests.cluster.guard.told import GUARD_USER, KIND, engaged, is_down, switch, told_as, without, writes_of_guards
+from tests.cluster.people import engage, release, resume
+from tests.cluster.support import Admin, Audit, deployment, touch
+from tests.testbed import Testbed
+
+pytestmark = pytest.mark.cluster
+
+CONFIG = GuardConfig(operator_namespace="meditron-system")
+
+
+class Cut(Cluster):
+    """A connection that stands still for ever once so many writes were sent: what a kill -9 leaves of a process."""
+
+    def __init__(self, connection: Connection, writes: int) -> None:
+        super().__init__(connection, 10.0, names.GUARD_NAME)
+        self.left = writes
+        self.over = asyncio.Event()
+
+    async def _request(self, method: str, path: str, **options: Any) -> Body:
+        if method != "GET":
+            if self.left == 0:
+                self.over.set()
+                await asyncio.Event().wait()
+            self.left -= 1
+        return await super()._request(method, path, **options)
+
+
+class Noted:
+    """Records that are only noted."""
+
+    def __init__(self) -> None:
+        self.kept: list[Carrier] = []
+        self.concluded: list[tuple[Carrier, Outcome]] = []
+        self.fails = False
+
+    async def keep(self, carrier: Carrier, seen_at: str) -> str | None:  # noqa: ARG002
+        if self.fails:
+            raise RefusedError("no records today")
+        self.kept.append(carrier)
+        return f"kill-{carrier.name}" if names.KILL_SWITCH in carrier.annotations else None
+
+    async def conclude(self, carrier: Carrier, outcome: Outcome) -> None:
+        self.concluded.append((carrier, outcome))
+
+
+def connection_of(bed: Testbed) -> Connection:
+    """The guard's own account."""
+    configuration = Configuration()
+    config.load_kube_config(  # type: ignore[no-untyped-call]
+        str(bed.directory / "meditron-guard.kubeconfig"), client_configuration=configuration
+    )
+    return connect(configuration)
+
+
+class Idle(Prober):
+    """As if engines ran on simulated nodes, and had nothing left to answer after so many looks."""
+
+    def __init__(self, busy_looks: int) -> None:
+        super().__init__()
+        self.busy_looks = busy_looks
+
+    async def is_idle(self, ip: str) -> bool:  # noqa: ARG002
+        self.busy_looks -= 1
+        return self.busy_looks < 0
+
+
+@asynccontextmanager
+async def guarding(
+    bed: Testbed, writes: int = -1, records: Noted | None = None, prober: Prober | None = None
+) -> AsyncIterator[Cut]:
+    """A guard in this process, which ends with the block as a killed one would."""
+    connection, prober = connection_of(bed), prober or Prober()
+    cluster = Cut(connection, writes)
+    task = asyncio.create_task(Guard(cluster, prober, CONFIG, records or Noted()).run())
+    try:
+        yield cluster
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await prober.close()
+        await connection.http.close()
+
+
+def serving(admin: Admin, namespace: str, *deployments: str) -> None:
+    for name in deployments:
+        admin.create(deployment(name, namespace, gpu={"type": "A100-80GB"}))
+    for name in deployments:
+        admin.wait_settled(namespace, name, "Ready")
+
+
+async def test_killed_between_any_two_of_its_writes_another_completes(
+    bed: Testbed, admin: Admin, namespace: str
+) -> None:
+    """The sixth write says Engaged: gate, policy, replicas, pod, and the first word of the status before it."""
+    cuts = range(7)
+    serving(admin, namespace, *(f"cut-{writes}" for writes in cuts))
+    completed = []
+    with without(bed, "operator", "guard"):
+        for writes in cuts:
+            name = f"cut-{writes}"
+            async with guarding(bed, writes) as cluster:
+                await asyncio.to_thread(engage, admin, namespace, name)
+                over = asyncio.create_task(cluster.over.wait())
+                told = asyncio.create_task(asyncio.to_thread(told_or_not, admin, namespace, name, over))
+                await asyncio.wait([over, told], return_when=asyncio.FIRST_COMPLETED)
+                over.cancel()
+                completed.append(await told)
+            async with guarding(bed):
+                proof = await asyncio.to_thread(engaged, admin, namespace, name)
+            assert is_down(admin, namespace, name)
+            assert proof["engagedAt"] <= proof["verifiedAt"]
+    assert completed[0] is False
+    assert completed[-1] is True
+
+
+def told_or_not(admin: Admin, namespace: str, name: str, over: "asyncio.Task[Any]") -> bool:
+    """Whether Engaged was told before it was over with the guard."""
+
+    def ended(body: Mapping[str, Any] | None) -> bool:
+        return over.done() or ((body or {}).get("status") or {}).get("killSwitch", {}).get("state") == "Engaged"
+
+    try:
+        admin.wait(KIND, namespace, name, ended, 4)
+    except AssertionError:
+        return False
+    return switch(admin, namespace, name).get("state") == "Engaged"
+
+
+def test_kill_9_and_a_start_complete_it_too(bed: Testbed, admin: Admin, namespace: str) -> None:
+    serving(admin, namespace, "notes")
+    with without(bed, "operator"):
+        engage(admin, namespace, "notes")
+        bed.kill("guard")
+        bed.start_program("guard")
+        engaged(admin, namespace, "notes")
+        assert is_down(admin, namespace, "notes")
+
+
+def test_two_guards_come_to_one_end_and_then_write_nothing(
+    bed: Testbed, admin: Admin, audit: Audit, namespace: str
+) -> None:
+    bed.start_program("guard-2")
+    try:
+        serving(admin, namespace, "notes", "letters", "minutes")
+        for name in ("notes", "letters", "minutes"):
+            engage(admin, namespace, name)
+        for name in ("notes", "letters", "minutes"):
+            engaged(admin, namespace, name)
+            admin.wait_settled(namespace, name, "Stopped")
+        first = {name: switch(admin, namespace, name) for name in ("notes", "letters", "minutes")}
+        with without(bed, "guard"):
+            pass  # a start with everything proven
+        mark = audit.mark()
+        for name in first:
+            touch(admin, namespace, name)
+            engage(admin, namespace, name)
+        serving(admin, namespace, "probe")
+        engage(admin, namespace, "probe")
+        engaged(admin, namespace, "probe")
+        written = [each for each in writes_of_guards(audit, mark) if not each.name.startswith("probe")]
+        assert written == []
+        assert {name: switch(admin, namespace, name) for name in first} == first
+    finally:
+        bed.stop("guard-2")
+
+
+def test_what_is_not_engaged_costs_nothing(bed: Testbed, admin: Admin, audit: Audit, namespace: str) -> None:
+    mark = audit.mark()
+    serving(admin, namespace, "notes")
+    touch(admin, namespace, "notes")
+    admin.wait_settled(namespace, "notes", "Ready")
+    asked = {f"{request.verb} {request.resource}" for request in audit.since(mark, GUARD_USER)}
+    polled = {f"{verb} {carrier}" for verb in ("list", "watch") for carrier in ("meditrondeployments", "namespaces")}
+    assert asked <= polled | {"watch pods", "watch statefulsets", "watch networkpolicies", "get "}
+
+
+async def test_records_are_kept_and_concluded(bed: Testbed, admin: Admin, namespace: str) -> None:
+    serving(admin, namespace, "notes")
+    records = Noted()
+    with without(bed, "operator", "guard"):
+        async with guarding(bed, records=records):
+            await asyncio.to_thread(engage, admin, namespace, "notes")
+            await asyncio.to_thread(engaged, admin, namespace, "notes", record="kill-notes")
+            await asyncio.to_thread(engage, admin, None, namespace, kind="Namespace")
+            await until(lambda: namespace in {carrier.name for carrier, _ in records.concluded})
+            await asyncio.to_thread(release, admin, None, namespace, kind="Namespace")
+            await asyncio.to_thread(resume, admin, None, namespace, kind="Namespace")
+            await until(lambda: "Resumed" in {outcome.state for _, outcome in records.concluded})
+    outcomes = {(carrier.name, str(outcome.state)): outcome for carrier, outcome in records.concluded}
+    assert outcomes["notes", "Engaged"].seconds_to_stop is not None
+    assert outcomes[namespace, "Engaged"].deployments == 1
+    assert {carrier.scope for carrier in records.kept if carrier.name == namespace} == {"namespace"}
+
+
+async def test_a_failing_record_delays_no_stop(bed: Testbed, admin: Admin, namespace: str) -> None:
+    serving(admin, namespace, "notes")
+    records = Noted()
+    records.fails = True
+    with without(bed, "operator", "guard"):
+        async with guarding(bed, records=records):
+            await asyncio.to_thread(engage, admin, namespace, "notes")
+            told = await asyncio.to_thread(engaged, admin, namespace, "notes")
+    assert told["secondsToStop"] < 5
+    assert records.concluded == []
+
+
+async def test_a_drain_is_over_once_the_engines_are_idle_twice_in_a_row(
+    bed: Testbed, admin: Admin, namespace: str
+) -> None:
+    admin.create(deployment("notes", namespace, shutdown={"graceSeconds": 600}))
+    admin.wait_settled(namespace, "notes", "Ready")
+    with without(bed, "operator", "guard"):
+        async with guarding(bed, prober=Idle(busy_looks=1)):
+            await asyncio.to_thread(engage, admin, namespace, "notes", "drain")
+            waiting = await asyncio.to_thread(told_as, admin, namespace, "notes", "Engaging", mode="drain")
+            assert waiting.get("trafficCutAt") is None
+            told = await asyncio.to_thread(engaged, admin, namespace, "notes")
+    assert 1 <= told["secondsToStop"] < 20
+    assert is_down(admin, namespace, "notes")
+
+
+class Blindfolded(Cut):
+    """It reads no namespace any more once somebody says so."""
+
+    blind = False
+
+    async def list(self, resource: Any, selector: str = "", **options: Any) -> Any:
+        if self.blind and resource.plural == "namespaces":
+            raise UnavailableError("no")
+        return await super().list(resource, selector, **options)
+
+    async def watch(self, resource: Any, *arguments: Any) -> Any:
+        if self.blind and resource.plural == "namespaces":
+            raise UnavailableError("no")
+        async for found in super().watch(resource, *arguments):
+            yield found
+
+
+@pytest.mark.parametrize("after", [0.0, 2.0])
+async def test_it_fails_closed_where_asked_to(bed: Testbed, admin: Admin, namespace: str, after: float) -> None:
+    serving(admin, namespace, "notes")
+    connection, prober = connection_of(bed), Prober()
+    cluster = Blindfolded(connection, -1)
+    with without(bed, "operator", "guard"):
+        settings = GuardConfig(operator_namespace="meditron-system", fail_closed_after_seconds=after)
+        guard = Guard(cluster, prober, settings, Noted())
+        task = asyncio.create_task(guard.run())
+        await until(lambda: guard.known.synced)
+        cluster.blind = True
+        try:
+            if after:
+                told = await asyncio.to_thread(engaged, admin, namespace, "notes")
+                assert (told["scope"], told["mode"]) == ("cluster", "halt")
+                assert "could not read the kill switch" in told["reason"]
+                assert is_down(admin, namespace, "notes")
+                cluster.blind = False
+                await asyncio.to_thread(told_as, admin, namespace, "notes", "Resumed")
+            else:
+                await until(lambda: (guard.known.switch_ages()["namespaces"] or 0) > 4, 20)
+                assert switch(admin, namespace, "notes") == {}
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await prober.close()
+            await connection.http.close()
+
+
+async def until(ready: Any, seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not ready():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
