@@ -34,6 +34,7 @@ DEPLOYMENTS: Final = Resource(names.KIND, names.API_VERSION, names.PLURAL)
 PODS: Final = Resource("Pod", "v1", "pods")
 NODES: Final = Resource("Node", "v1", "nodes")
 NAMESPACES: Final = Resource("Namespace", "v1", "namespaces")
+RECORDS: Final = Resource(names.RECORD_KIND, names.API_VERSION, names.RECORD_PLURAL)
 EVENTS: Final = Resource("Event", "v1", "events")
 NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 
@@ -113,6 +114,27 @@ class Cluster:
         body = {"metadata": {"uid": uid}, "status": {"conditions": [condition]}}
         return await self._request("PATCH", path, body=body, params=_MANAGED, content=_STRATEGIC_PATCH)
 
+    async def read(self, resource: Resource, namespace: str, name: str) -> Manifest:
+        """One object of any kind as it is now, past every cache."""
+        return await self._request("GET", resource.path(namespace, name))
+
+    async def create_record(self, record: Manifest) -> Manifest:
+        """POST a KillRecord; ConflictError when that number is taken."""
+        return await self._request("POST", RECORDS.path(record["metadata"]["namespace"]), body=record, params=_GUARDS)
+
+    async def patch_record(self, record: Ref, resource_version: str, status: Mapping[str, Any]) -> Manifest:
+        """Merge patch of its status; ConflictError when it changed since it was read."""
+        path = RECORDS.path(record.namespace, record.name) + "/status"
+        body = {"metadata": {"resourceVersion": resource_version}, "status": status}
+        return await self._request("PATCH", path, body=body, params=_GUARDS, content=_MERGE_PATCH)
+
+    async def annotate(self, resource: Resource, read: Manifest, annotations: Mapping[str, str]) -> Manifest:
+        """Set annotations of exactly the object that was read; ConflictError when it is another one by now."""
+        meta = read["metadata"]
+        kept = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"], "annotations": annotations}
+        path = resource.path(meta.get("namespace", ""), meta["name"])
+        return await self._request("PATCH", path, body={"metadata": kept}, params=_GUARDS, content=_MERGE_PATCH)
+
     async def create_event(self, event: Manifest) -> None:
         """POST an Event. Its name is deterministic, so one that was already posted is not an error."""
         try:
@@ -139,9 +161,9 @@ class Cluster:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UnavailableError(f"GET {path}: {_words(error)}") from error
 
-    async def list(self, resource: Resource, selector: str) -> tuple[list[Manifest], str]:
-        """All objects of a kind, and the resourceVersion to watch from."""
-        answer = await self._request("GET", resource.path(), params=_selected(selector))
+    async def list(self, resource: Resource, selector: str, namespace: str = "") -> tuple[list[Manifest], str]:
+        """All objects of a kind, in one namespace or in all, and the resourceVersion to watch from."""
+        answer = await self._request("GET", resource.path(namespace), params=_selected(selector))
         try:
             return answer.get("items") or [], answer["metadata"]["resourceVersion"]
         except (LookupError, TypeError) as error:
@@ -191,6 +213,7 @@ class Cluster:
 
 
 _MANAGED: Final[dict[str, str]] = {"fieldManager": names.FIELD_MANAGER}
+_GUARDS: Final[dict[str, str]] = {"fieldManager": names.GUARD_NAME}
 
 
 def _selected(selector: str) -> dict[str, str]:

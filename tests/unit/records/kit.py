@@ -87,11 +87,16 @@ class Ward:
     annotations: dict[str, str] = field(default_factory=dict)
     clock: "itertools.count[int]" = field(default_factory=itertools.count)
 
-    def engage(self, mode: str, who: str = "anna") -> None:
+    def do(self, step: str) -> None:
+        """One of the modes, or what its method says."""
+        doings = {"release": self.release, "resume": self.resume, "tidy": self.tidy}
+        doings.get(step, lambda: self.engage(step))()
+
+    def engage(self, mode: str) -> None:
         order = ("hold", "drain", "halt")
         old = self.annotations.get(KILL)
         if old is None or order.index(mode) > order.index(old):
-            self.annotations |= {KILL: mode, REASON: "why", BY: who}
+            self.annotations |= {KILL: mode, REASON: "why", BY: "anna"}
 
     def release(self) -> None:
         if KILL in self.annotations:

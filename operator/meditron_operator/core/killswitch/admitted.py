@@ -5,14 +5,14 @@ from typing import Any
 
 
 def admitted_at(metadata: Mapping[str, Any], key: str) -> str | None:
-    """Of raw metadata: the last write by whoever wrote the annotation; None where the server doesn't say.
+    """Of raw metadata; None where the server doesn't say.
 
-    The server keeps one time for all that a client wrote, so a later write of the same client to another field
-    moves it: the earliest that is seen counts.
+    Who changes it is its only owner then, and whoever applies the same value later one more: the earliest counts.
+    The server keeps one time for all that a client wrote, so the same client's next write to another field moves it.
     """
     entries = metadata.get("managedFields")
     times = [str(entry["time"]) for entry in (entries if isinstance(entries, list) else ()) if _wrote(entry, key)]
-    return max(times, default=None)
+    return min(times, default=None)
 
 
 def _wrote(entry: Any, key: str) -> bool:

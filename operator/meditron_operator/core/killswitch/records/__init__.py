@@ -1,6 +1,6 @@
 """KillRecords: what is written down of each stop, release and resume, in a chain that shows every later change."""
 
-from meditron_operator.core.killswitch.records.due import Entry, due, home, in_force, vanished
+from meditron_operator.core.killswitch.records.due import Entry, Target, due, home, in_force, unreleased, vanished
 from meditron_operator.core.killswitch.records.record import STOPS, Action, Record, in_order, name_of
 from meditron_operator.core.killswitch.records.report import moment, report
 from meditron_operator.core.killswitch.records.verify import Finding, Kind, verify
@@ -19,6 +19,7 @@ __all__ = [
     "Finding",
     "Kind",
     "Record",
+    "Target",
     "concerned",
     "due",
     "home",
@@ -31,6 +32,7 @@ __all__ = [
     "plain_outcome",
     "report",
     "unfinished",
+    "unreleased",
     "vanished",
     "verify",
 ]

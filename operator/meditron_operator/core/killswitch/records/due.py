@@ -34,6 +34,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a record is about; `namespace` is the record's own, which a namespace that carries the switch is itself."""
+
+    scope: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Release:
     """The two people of a release, and when the first asked: what tells one release from another."""
 
@@ -63,6 +72,16 @@ def in_force(carrier: Carrier, records: Iterable[Record]) -> Record | None:
         elif record.action == Action.RESUME:
             stop = None
     return stop
+
+
+def unreleased(records: Iterable[Record]) -> list[Target]:
+    """Every target whose last record is a stop."""
+    last = {
+        Target(scope=each.text("scope"), namespace=each.namespace, name=each.text("target")): each
+        for each in in_order(records)
+        if each.action != Action.DRILL
+    }
+    return [target for target, record in last.items() if record.action in STOPS]
 
 
 def due(carrier: Carrier, records: Iterable[Record]) -> Entry | None:
