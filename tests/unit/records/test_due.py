@@ -129,9 +129,21 @@ def test_a_stop_that_nobody_released_comes_back(now: Mapping[str, str], back: st
 def test_a_release_from_before_the_last_stop_releases_nothing() -> None:
     clerk = Clerk()
     for annotations in (ENGAGED, RELEASED, AGAIN):
-        clerk.keep(carrier(annotations))
+        clerk.keep(carrier(annotations, admitted_at="2026-01-31T12:00:05Z"))
     assert vanished(carrier(RELEASED), clerk.records) is not None
     assert vanished(carrier(LATER_RELEASED), clerk.records) is None
+
+
+@pytest.mark.parametrize("then", [[(RELEASED, ["Release"]), (RESUMED, ["Resume"])], [(RESUMED, ["Release", "Resume"])]])
+def test_two_releases_within_one_second(then: list[tuple[Mapping[str, str], list[str]]]) -> None:
+    """By the same two people: all that the annotations say is equal."""
+    clerk = Clerk()
+    for annotations in (ENGAGED, RELEASED, RESUMED, ENGAGED | RESUMED):
+        clerk.keep(carrier(annotations))
+    for annotations, written in then:
+        assert vanished(carrier(annotations), clerk.records) is None
+        assert clerk.keep(carrier(annotations)) == written
+        assert clerk.keep(carrier(annotations)) == []
 
 
 @pytest.mark.parametrize("uid", ["u-1", "u-2"])

@@ -35,7 +35,8 @@ ticket `T-1`; stopped in 2.4 s, proven at 2026-01-31T12:00:00Z; fixed
 2026-01-31T12:00:00Z; outcome Released; fixed
 - `kill-000003` 2026-01-31T12:00:00Z: **Resume** halt of deployment `ward` by `rosa`; outcome Resumed; fixed
 - `kill-000004` 2026-01-31T12:00:00Z: **Engage** hold of deployment `ward` by nobody that the server named \
-(see the API audit log); no reason given; no ticket; **not proven**, nobody saw `ward-0 on n1` end; not fixed by a later record yet
+(see the API audit log); no reason given; no ticket; **not proven**, nobody saw `ward-0 on n1` end; \
+not fixed by a later record yet
 """
 
 

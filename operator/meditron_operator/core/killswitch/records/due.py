@@ -132,11 +132,15 @@ def _is_missed(release: _Release, known: list[Record], annotations: Annotations)
     if not known:
         return names.KILL_SWITCH in annotations or names.RESUME not in annotations
     written = next((each for each in reversed(known) if each.action == Action.RELEASE), None)
-    return written is None or release != _Release(
+    if written is None or release != _Release(
         requested_by=written.text("requestedBy"),
         requested_at=written.text("requestedAt"),
         approved_by=written.text("actor"),
-    )
+    ):
+        return True
+    # The same two can release twice within one second: dates don't tell these apart, but the stop came in between.
+    in_between = known[-1].action in STOPS and known[-1].text("admittedAt") == release.requested_at
+    return in_between and names.KILL_SWITCH not in annotations
 
 
 def _is_over(release: _Release | None, annotations: Annotations) -> bool:
