@@ -243,7 +243,8 @@ async def test_ended_between_any_two_writes_it_is_completed_by_the_next(admin: A
         await register.conclude(carrier, outcome())
 
     deaths = 0
-    for step in [engage, release, resume] * 2:
+    steps: list[Callable[..., None]] = [engage, release, resume]
+    for step in steps * 2:
         step(admin, ward, "ward")
         for Dying.left in (1, 2):
             async with guarding(account, Dying) as doomed:

@@ -140,10 +140,10 @@ def test_two_releases_within_one_second(then: list[tuple[Mapping[str, str], list
     clerk = Clerk()
     for annotations in (ENGAGED, RELEASED, RESUMED, ENGAGED | RESUMED):
         clerk.keep(carrier(annotations))
-    for annotations, written in then:
-        assert vanished(carrier(annotations), clerk.records) is None
-        assert clerk.keep(carrier(annotations)) == written
-        assert clerk.keep(carrier(annotations)) == []
+    for released, written in then:
+        assert vanished(carrier(released), clerk.records) is None
+        assert clerk.keep(carrier(released)) == written
+        assert clerk.keep(carrier(released)) == []
 
 
 @pytest.mark.parametrize("uid", ["u-1", "u-2"])
