@@ -2,8 +2,8 @@
 
 from meditron_operator.core.killswitch.records.due import Entry, Target, due, home, in_force, unreleased, vanished
 from meditron_operator.core.killswitch.records.record import STOPS, Action, Record, in_order, name_of
-from meditron_operator.core.killswitch.records.report import moment, report
-from meditron_operator.core.killswitch.records.verify import Finding, Kind, verify
+from meditron_operator.core.killswitch.records.report import clean, moment, report
+from meditron_operator.core.killswitch.records.verify import Finding, Kind, compare, verify
 from meditron_operator.core.killswitch.records.write import (
     concerned,
     next_record,
@@ -20,6 +20,8 @@ __all__ = [
     "Kind",
     "Record",
     "Target",
+    "clean",
+    "compare",
     "concerned",
     "due",
     "home",

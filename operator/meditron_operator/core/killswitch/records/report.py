@@ -29,7 +29,7 @@ def _chapter(namespace: str, chain: list[Record], begins_at: int) -> Iterator[st
     if broken:
         yield f"**The chain is broken**, in {len(broken)} places:"
         yield ""
-        yield from (f"- {_said(finding.record)}: {_clean(finding.message)}" for finding in broken)
+        yield from (f"- {_said(finding.record)}: {clean(finding.message)}" for finding in broken)
     else:
         yield f"The chain of {len(chain)} records is intact."
     yield ""
@@ -47,13 +47,13 @@ def _line(record: Record, findings: Iterable[Finding]) -> str:
 
 def moment(record: Record) -> str:
     """When it happened, as well as it is known."""
-    return _clean(record.text("admittedAt") or record.text("seenAt") or record.created_at) or "at a time unknown"
+    return clean(record.text("admittedAt") or record.text("seenAt") or record.created_at) or "at a time unknown"
 
 
 def _what(record: Record) -> str:
-    target = f"{_clean(record.text('scope'))} {_said(record.text('target'))}"
+    target = f"{clean(record.text('scope'))} {_said(record.text('target'))}"
     actor = _said(record.text("actor")) if record.text("actor") else _NOT_KNOWN
-    done = f"**{_clean(record.action)}** {_clean(str(record.spec.get('mode', '')))} of {target} by {actor}"
+    done = f"**{clean(record.action)}** {clean(str(record.spec.get('mode', '')))} of {target} by {actor}"
     if record.action != Action.RELEASE:
         return done
     return f"{done}, requested by {_said(record.text('requestedBy'))}{_at(record.spec.get('requestedAt'))}"
@@ -86,15 +86,15 @@ def _pods(pods: Any) -> str:
 
 
 def _at(when: Any) -> str:
-    return f" at {_clean(when)}" if isinstance(when, str) and when else ""
+    return f" at {clean(when)}" if isinstance(when, str) and when else ""
 
 
 def _said(text: str) -> str:
     """Somebody's words: no mark-up of theirs counts."""
-    return f"`{_clean(text).replace('`', chr(39))}`"
+    return f"`{clean(text).replace('`', chr(39))}`"
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """One line that shows all that it holds: no control characters, none that turn or hide text."""
     visible = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     return " ".join(visible.split())

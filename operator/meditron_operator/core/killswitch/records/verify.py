@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby, pairwise
-from typing import Final
+from typing import Any, Final
 
-from meditron_operator.core.killswitch.records.canonical import spec_hash, status_hash
+from meditron_operator.core.killswitch.records.canonical import canonical, spec_hash, status_hash
 from meditron_operator.core.killswitch.records.record import Record, in_order, name_of
 
 _SEALED: Final = frozenset({"Engaged", "Released", "Resumed"})
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PREVIOUS = "wrong-previous"
     CHANGED_OUTCOME = "changed-outcome"
     ANCHORED = "anchored-outcome-differs"
+    COPY = "unlike-the-copy"
     NOT_FINAL = "outcome-not-final"
     NOT_ANCHORED = "not-anchored"
 
@@ -58,6 +59,25 @@ def verify(records: Iterable[Record], begins_at: int = 1) -> list[Finding]:
     found: list[Finding] = []
     for _, chain in groupby(ordered, key=lambda record: record.namespace):
         found += _chain(in_order(chain), begins_at)
+    return found
+
+
+def compare(copy: Iterable[Record], records: Iterable[Record], begins_at: int = 1) -> list[Finding]:
+    """Where the records are not what an earlier copy of them holds; a later one may hold more, and final outcomes.
+
+    What the chain itself can't show: that its newest records are gone, or that all of it was written anew.
+    """
+    now = {(record.namespace, record.name): record for record in records}
+    found: list[Finding] = []
+    for earlier in copy:
+        record = now.get((earlier.namespace, earlier.name))
+        if record is None:
+            if earlier.sequence >= begins_at:
+                found.append(_finding(earlier, Kind.COPY, "missing, and was there when the copy was made"))
+        elif not _same(record.spec, earlier.spec):
+            found.append(_finding(earlier, Kind.COPY, "its spec is not what the copy says"))
+        elif earlier.outcome is not None and earlier.outcome != record.outcome:
+            found.append(_finding(earlier, Kind.COPY, "its outcome is not what the copy says"))
     return found
 
 
@@ -128,6 +148,10 @@ def _anchors(record: Record, numbered: Mapping[int, Record]) -> Iterator[Finding
         if earlier is not None and earlier.outcome != outcome:
             message = f"its outcome is not the one that {record.name} fixed"
             yield _finding(earlier, Kind.ANCHORED, message)
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return _holds(lambda: canonical(one) == canonical(other))
 
 
 def _holds(equal: Callable[[], bool]) -> bool:
