@@ -22,6 +22,7 @@ from tests.cluster.support import Admin, Audit, Manifest, deployment
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE
 from tests.testbed.waiting import wait_for
+from tests.unit.cli.running import process
 from tests.unit.records.kit import outcome
 
 pytestmark = pytest.mark.cluster
@@ -219,6 +220,23 @@ async def test_the_wider_scopes(admin: Admin, account: Path, namespace: str, sco
     assert said(records) == [(action, name) for action in ("Engage", "Release", "Resume")]
     assert {record.text("scope") for record in records} == {str(scope)}
     assert intact(records)
+
+
+async def test_the_command_line_reads_them(
+    admin: Admin, bed: Testbed, account: Path, ward: str, tmp_path: Path
+) -> None:
+    engage(as_person(admin, "anna"), ward, "ward")
+    async with guarding(account) as register:
+        await register.keep(look(admin, ward), now())
+        await register.conclude(look(admin, ward), outcome(seconds_to_stop=2.25))
+    config, export = str(bed.kubeconfig), str(tmp_path / "export.jsonl")
+    assert "kill-000001" in process("records", "list", "-n", ward, KUBECONFIG=config).out
+    assert process("records", "verify", "-n", ward, KUBECONFIG=config).out.startswith(f"{ward}: 1 record, intact")
+    assert process("records", "export", "-n", ward, "-o", export, KUBECONFIG=config).code == 0
+    assert process("records", "verify", "--from", export).code == 0
+    assert process("records", "verify", "-n", ward, "--copy", export, KUBECONFIG=config).code == 0
+    nobody = str(bed.user_kubeconfig("nobody"))
+    assert "cannot list resource" in process("records", "list", "-n", ward, KUBECONFIG=nobody).refused()
 
 
 class Dying(Cluster):

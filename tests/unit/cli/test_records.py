@@ -1,6 +1,8 @@
 """`meditron records` on exports: what was written out is read back, verified, and shown; mistakes are one line."""
 
+import asyncio
 import json
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from meditron_operator.core.killswitch import SwitchState
 from meditron_operator.core.killswitch.records import Record, verify
+from tests.unit.apiserver import Answer, ApiServer, serving
 from tests.unit.cli.running import meditron, process
 from tests.unit.records.kit import ENGAGED, KILL, REASON, RELEASED, RESUME, Clerk, carrier, outcome
 
@@ -163,6 +166,48 @@ def test_a_record_of_any_shape_is_broken_and_no_traceback(spec: Any) -> None:
     done = meditron("records", "verify", "--from", "-", stdin=json.dumps({**body, "spec": spec, "status": spec}))
     assert done.code == 1
     assert meditron("records", "list", "--from", "-", stdin=json.dumps({**body, "spec": spec})).code == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(404, b"404 page not found"), "this cluster knows no KillRecord: apply crds/killrecords.yaml"),
+        (Answer(403, b'{"kind": "Status", "message": "no right"}'), "the records can't be read: no right"),
+        (Answer(401, b"{}"), "the API server doesn't know us"),
+        (Answer(500, b"x"), "the records can't be read: x"),
+        (Answer(200, b"no JSON"), "the records can't be read: GET "),
+        (Answer(200, b'{"items": []}'), "the answer is no list of killrecords"),
+    ],
+)
+async def test_a_cluster_that_has_none_to_give(tmp_path: Path, answer: Answer, said: str) -> None:
+    async with serving(ApiServer(lists=deque([answer]))) as url:
+        config = kubeconfig(tmp_path, url)
+        done = await asyncio.to_thread(process, "records", "list", KUBECONFIG=config)
+    assert said in done.refused()
+
+
+async def test_a_cluster_that_has_some(tmp_path: Path) -> None:
+    """Asked for the namespace that the kubeconfig names."""
+    server = ApiServer(lists=deque([(objects(story()), 7)]))
+    async with serving(server) as url:
+        config = kubeconfig(tmp_path, url)
+        done = await asyncio.to_thread(process, "records", "verify", KUBECONFIG=config)
+        await asyncio.to_thread(process, "records", "verify", "-A", KUBECONFIG=config)
+    assert done.code == 0, done
+    assert "clinical-ai: 4 records, intact" in done.out
+    root = "/apis/meditron.ai/v1alpha1"
+    assert [asked["path"] for asked in server.asked] == [
+        f"{root}/namespaces/clinical-ai/killrecords",
+        f"{root}/killrecords",
+    ]
+
+
+def kubeconfig(folder: Path, url: str) -> str:
+    context = {"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "clinical-ai"}}
+    named = {"clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "u", "user": {}}]}
+    path = folder / "config"
+    path.write_text(json.dumps({"kind": "Config", **named, "contexts": [context], "current-context": "c"}))
+    return str(path)
 
 
 def test_a_user_s_mistakes(tmp_path: Path) -> None:
