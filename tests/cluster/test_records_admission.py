@@ -26,7 +26,6 @@ KIND, POLICY, MARK = names.RECORD_KIND, "meditron-records", names.PURGE_REQUESTE
 KEEPER: Final = Actor("record keeper", "keeper", ("meditron-record-keeper",), person=False)
 GUARD: Final = Actor("guard", GUARD_USER, person=False)
 EVERYBODY: Final = (*ACTORS.values(), KEEPER, GUARD)
-SIX_YEARS: Final = "duration('52560h')"
 GONE: Final = {"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000"}
 
 
@@ -82,40 +81,50 @@ def seal(guard: Admin, stored: Record) -> None:
     )
 
 
-class Age:
-    """How old a record must be to be purged: six years, or nothing at all."""
+class Policy:
+    """The policy for records, as it is shipped or changed: how old one must be to be purged, and which rules count."""
 
     def __init__(self, admin: Admin, place: Place) -> None:
         self._admin = admin
         self._place = place
         policy = admin.get("ValidatingAdmissionPolicy", None, POLICY)
         assert policy is not None
-        self._variables: list[Manifest] = policy["spec"]["variables"]
+        self._spec: Manifest = policy["spec"]
+        self._changed = False
+
+    @property
+    def messages(self) -> list[str]:
+        return [rule["message"] for rule in self._spec["validations"]]
 
     def at_once(self) -> None:
-        self._put("duration('0h')", lambda: not self._refused())
+        """Let records be purged that are new."""
+        self.change(True, "", lambda: not self._refused())
 
-    def six_years(self) -> None:
-        self._put(SIX_YEARS, lambda: "is kept for 2190 days" in self._refused())
+    def as_shipped(self) -> None:
+        if self._changed:
+            self.change(False, "", lambda: "is kept for 2190 days" in self._refused())
 
-    def _put(self, age: str, in_force: Callable[[], bool]) -> None:
-        variables = copy.deepcopy(self._variables)
-        (overdue,) = [variable for variable in variables if variable["name"] == "overdue"]
-        assert SIX_YEARS in overdue["expression"]
-        overdue["expression"] = overdue["expression"].replace(SIX_YEARS, age)
-        self._admin.patch("ValidatingAdmissionPolicy", None, POLICY, {"spec": {"variables": variables}})
-        wait_for("the policy to be in force", in_force, 30)
+    def change(self, overdue: bool, without: str, in_force: Callable[[], bool]) -> None:
+        """Write it, `without` the rule of that message, and wait until that shows."""
+        spec = copy.deepcopy(self._spec)
+        for variable in spec["variables"]:
+            if overdue:
+                variable["expression"] = variable["expression"].replace("duration('52560h')", "duration('0h')")
+        spec["validations"] = [rule for rule in spec["validations"] if rule["message"] != without]
+        self._changed = True
+        self._admin.patch("ValidatingAdmissionPolicy", None, POLICY, {"spec": spec})
+        wait_for(f"the policy to be in force, without: {without or 'nothing'}", in_force, 30)
 
     def _refused(self) -> str:
-        """What is said to a first deletion without its mark, or to the mark: asked of a record that is there."""
+        """What is said to the mark of a purge: asked of a record that is there."""
         return refused(lambda: mark(self._admin, self._place.namespace, "kill-000001", dry_run="All"))
 
 
 @pytest.fixture
-def aged(admin: Admin, place: Place) -> Iterator[Age]:
-    age = Age(admin, place)
-    yield age
-    age.six_years()
+def policy(admin: Admin, place: Place) -> Iterator[Policy]:
+    policy = Policy(admin, place)
+    yield policy
+    policy.as_shipped()
 
 
 def mark(admin: Admin, namespace: str, name: str, **options: Any) -> None:
@@ -150,10 +159,10 @@ def attacks(where: Place) -> Iterator[Attack]:
     forced = {"fieldManager": "attacker", "force": "true"}
     applied = {**where.carrier, "metadata": {"name": "kill-000001"}}
     yield patch("apply, forced", {**applied, **changed}, APPLY, query=forced)
-    made = fixed(record(where.namespace, 2))
+    made = fixed(record(where.namespace, 3))
     one = frozenset({"guard"})
     yield Attack(
-        "apply that makes one", where, "PATCH", f"{collection}/kill-000002", made, APPLY, query=forced, entitled=one
+        "apply that makes one", where, "PATCH", f"{collection}/kill-000003", made, APPLY, query=forced, entitled=one
     )
     yield Attack("put", where, "PUT", path, edited(lambda body: body["spec"].update(reason="none")), live=path)
     yield patch("labels", metadata(labels={"x": "y"}))
@@ -165,6 +174,10 @@ def attacks(where: Place) -> Iterator[Attack]:
     yield patch("marked with nonsense", metadata(annotations={MARK: "x"}))
     yield from forged(where, path)
     lesser = {"status": {"secondsToStop": 0.1}}
+    loose = f"{collection}/kill-000002/status"
+    yield Attack(
+        "status of one that has none", where, "PATCH", loose, fixed(lesser), MERGE, entitled=frozenset({"guard"})
+    )
     yield Attack("status: merge patch", where, "PATCH", status, fixed(lesser), MERGE)
     yield Attack("status: taken away", where, "PATCH", status, fixed({"status": None}), MERGE)
     without = edited(lambda body: body.pop("status"))
@@ -196,7 +209,7 @@ def malformed(where: Place, collection: str) -> Iterator[Attack]:
 
 def forged(where: Place, path: str) -> Iterator[Attack]:
     """Marked as of 2099, with entries of managedFields that say so too: one, or so many that old ones are merged."""
-    fields: Manifest = {"f:metadata": {"f:annotations": {".": {}, f"f:{MARK}": {}}}}
+    fields: Manifest = {"f:metadata": {"f:annotations": {".": {}, f"f:{MARK}": {}}}, "f:spec": {"f:reason": {}}}
 
     def entries(*managers: str) -> list[Manifest]:
         entry = {
@@ -219,7 +232,8 @@ def forged(where: Place, path: str) -> Iterator[Attack]:
             yield Attack(words, where, "PUT", path, change, live=path, query={"fieldManager": "m0"})
 
 
-def test_nobody_gets_through(attackers: Attackers, place: Place, admin: Admin) -> None:
+def test_nobody_gets_through(attackers: Attackers, place: Place, admin: Admin, guard: Admin) -> None:
+    guard.create(record(place.namespace, 2))
     everything = [
         Attempt(attack, actor)
         for attack in attacks(place)
@@ -240,6 +254,45 @@ def test_nobody_gets_through(attackers: Attackers, place: Place, admin: Admin) -
     assert admin.list(KIND, place.namespace) == before
 
 
+# A rule by its words, and what gets through without it: which attack, by whom, on a record whose time is over or not.
+RULES: Final = [
+    ("records of the kill switch are written by", "create", "cluster-admin", False),
+    ("named after its number", "create with a second name of the number", "guard", False),
+    ("no annotations, finalizers or owners", "create with an owner", "guard", False),
+    ("the outcome of a stop is written by", "status of one that has none", "cluster-admin", False),
+    ("an outcome is never changed", "status: taken away", "guard", False),
+    ("never changed by who may not purge", "marked at once", "generic-garbage-collector", True),
+    ("a record is never changed; whoever", "labels", "cluster-admin", False),
+    ("must be the time of now", "marked for 2099, one forged, beside the true ones", "cluster-admin", False),
+    ("none can be marked before", "marked at once", "record keeper", False),
+    ("only who holds the verb purge may delete", "delete, Background", "generic-garbage-collector", True),
+    ("is set first, and it can be deleted", "delete, Background", "cluster-admin", False),
+]
+
+
+@pytest.mark.parametrize(("words", "name", "actor", "overdue"), RULES)
+def test_every_rule_is_needed(
+    attackers: Attackers, guard: Admin, keeper: Admin, place: Place, policy: Policy, words: str, name: str, actor: str,
+    overdue: bool,
+) -> None:  # fmt: skip
+    assert len(RULES) == len(policy.messages)
+    (message,) = [message for message in policy.messages if words in message]
+    if "status of" in name:
+        guard.create(record(place.namespace, 2))
+    (attack,) = [attack for attack in attacks(place) if attack.name == name]
+    (who,) = [each for each in EVERYBODY if each.name == actor]
+    if overdue:
+        policy.at_once()
+        if attack.method == "DELETE":
+            mark(keeper, place.namespace, "kill-000001")
+
+    def outcome() -> Outcome:
+        return attackers.one(Attempt(attack, who), dry=True).outcome
+
+    assert outcome() is Outcome.POLICY
+    policy.change(overdue, message, lambda: outcome() is Outcome.BREACH)
+
+
 def test_the_guard_tells_an_outcome_once(admin: Admin, guard: Admin, place: Place) -> None:
     stored = guard.create(record(place.namespace, 2))
     seal(guard, Record.of(stored))
@@ -248,19 +301,19 @@ def test_the_guard_tells_an_outcome_once(admin: Admin, guard: Admin, place: Plac
     assert Record.of(body).outcome is not None
 
 
-def test_purged_when_its_time_is_over(admin: Admin, keeper: Admin, place: Place, aged: Age, guard: Admin) -> None:
+def test_purged_when_its_time_is_over(admin: Admin, keeper: Admin, place: Place, policy: Policy, guard: Admin) -> None:
     guard.create(record(place.namespace, 2))
 
     def gone() -> str:
         return refused(lambda: keeper.delete(KIND, place.namespace, "kill-000002"))
 
     assert "a record is kept for 2190 days" in refused(lambda: mark(keeper, place.namespace, "kill-000002"))
-    aged.at_once()
+    policy.at_once()
     assert "purge-requested-at is set first" in gone()
     mark(keeper, place.namespace, "kill-000002")
-    aged.six_years()  # the mark is proof of its date, not a permission for ever
+    policy.as_shipped()  # the mark is proof of its date, not a permission for ever
     assert "a record is kept for 2190 days" in gone()
-    aged.at_once()
+    policy.at_once()
     other = {"metadata": {"labels": {"x": "y"}}}
     assert "never changed" in refused(lambda: keeper.patch(KIND, place.namespace, "kill-000002", other))
     assert "verb purge" in refused(lambda: unentitled(admin).delete(KIND, place.namespace, "kill-000002"))
@@ -274,11 +327,11 @@ def unentitled(admin: Admin) -> Admin:
 
 
 def test_a_deletion_in_the_foreground_comes_to_its_end(
-    admin: Admin, guard: Admin, keeper: Admin, place: Place, aged: Age
+    admin: Admin, guard: Admin, keeper: Admin, place: Place, policy: Policy
 ) -> None:
     """The garbage collector must be let take its own finalizer."""
     guard.create(record(place.namespace, 2))
-    aged.at_once()
+    policy.at_once()
     mark(keeper, place.namespace, "kill-000002")
     body = {"propagationPolicy": "Foreground"}
     keeper.resource(KIND).delete(name="kill-000002", namespace=place.namespace, body=body)
@@ -286,7 +339,7 @@ def test_a_deletion_in_the_foreground_comes_to_its_end(
 
 
 def test_a_namespace_ends_when_the_time_of_its_records_is_over(
-    admin: Admin, guard: Admin, keeper: Admin, aged: Age
+    admin: Admin, guard: Admin, keeper: Admin, policy: Policy
 ) -> None:
     """Until then it stays, and says why."""
     name = "of-yore"
@@ -296,7 +349,7 @@ def test_a_namespace_ends_when_the_time_of_its_records_is_over(
     waits = admin.wait("Namespace", None, name, lambda body: "is kept for 2190 days" in str(body), 60)
     assert waits is not None
     assert admin.get(KIND, name, "kill-000001") is not None
-    aged.at_once()
+    policy.at_once()
     mark(keeper, name, "kill-000001")
     admin.wait_gone("Namespace", None, name, 120)
 
