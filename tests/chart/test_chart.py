@@ -32,6 +32,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         ("engine.image=tgi:3.3.7", "does not match pattern"),
         ("imagee.reference=x", "additional properties 'imagee' not allowed"),
         ("admission.enabled=maybe", "want boolean"),
+        ("admission.recordRetentionDays=0", "minimum: got 0, want 1"),
         ("workers=0", "minimum: got 0, want 1"),
         ("logLevel=verbose", "value must be one of"),
     ],
@@ -65,6 +66,14 @@ def test_the_role_grants_no_more_than_it_says() -> None:
     assert {resource for resource, verb in granted if verb == "delete"} == {"networkpolicies", "poddisruptionbudgets"}
     for looked_at in ("meditrondeployments", "namespaces"):
         assert {verb for resource, verb in granted if resource == looked_at} == {"list", "watch"}
+
+
+def test_the_guard_holds_no_verb_of_a_release() -> None:
+    (role,) = [body for body in rendered() if body["metadata"]["name"] == "meditron-guard-records" and "rules" in body]
+    granted = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    assert not any("*" in word for pair in granted for word in pair)
+    assert {verb for resource, verb in granted if resource == "meditrondeployments"} == {"get", "patch", "switch"}
+    assert {verb for resource, verb in granted if resource == "killrecords"} == {"get", "list", "watch", "create"}
 
 
 def kinds(*arguments: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from meditron_operator.core.killswitch.records import Record, verify
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.register import Register
 from tests.chart.render import BUNDLE
-from tests.cluster.people import annotate, as_person, engage, release, resume
+from tests.cluster.people import annotate, as_person, engage, refusal, release, resume
 from tests.cluster.registers import GUARD_USER, guarding, guards_account, now, said, seen, stored
 from tests.cluster.support import Admin, Audit, Manifest, deployment
 from tests.testbed import Testbed
@@ -28,6 +29,7 @@ from tests.unit.records.kit import outcome
 pytestmark = pytest.mark.cluster
 
 DEPLOYMENT = names.KIND
+LATCHES = {DEPLOYMENT: "meditron-latch-deployments", "Namespace": "meditron-latch-namespaces"}
 
 
 @pytest.fixture(scope="module")
@@ -148,20 +150,44 @@ async def test_many_deployments_at_once(admin: Admin, account: Path, namespace: 
     assert intact(records)
 
 
-async def test_a_stop_that_vanished_is_engaged_again(
-    admin: Admin, bed: Testbed, account: Path, ward: str, unlatched: Callable[[], None]
-) -> None:
+@contextmanager
+def unlatched(admin: Admin, kind: str, namespace: str | None, name: str) -> Iterator[None]:
+    """Without the latch of such carriers. At the end it is back, and then this one must be engaged."""
+    binding_kind, latch = "ValidatingAdmissionPolicyBinding", LATCHES[kind]
+    binding = admin.get(binding_kind, None, latch)
+    assert binding is not None
+
+    def free() -> bool:
+        body = {"metadata": {"annotations": {names.KILL_SWITCH: None}}}
+        return passes(lambda: admin.patch(kind, namespace, name, body, dry_run="All"))
+
+    admin.delete(binding_kind, None, latch)
+    try:
+        wait_for("the latch to be gone", free, 30)
+        yield
+    finally:
+        kept = {key: binding["metadata"][key] for key in ("name", "labels")}
+        admin.create({**binding, "metadata": kept})
+    wait_for("the latch to be back", lambda: not free(), 30)
+
+
+async def test_a_stop_that_vanished_is_engaged_again(admin: Admin, account: Path, ward: str) -> None:
+    """Its annotation was taken off; then it was deleted and made anew, and a guard ended when it had put it back."""
     async with guarding(account) as register:
         annotate(admin, DEPLOYMENT, ward, "ward", kill_switch="halt", kill_reason="wrong dose", kill_ticket="T-1")
         await register.keep(look(admin, ward), now())
-        unlatched()
-        admin.patch(DEPLOYMENT, ward, "ward", {"metadata": {"annotations": None}})
-        assert [target.name for target in register.unreleased() if target.namespace == ward] == ["ward"]
-        assert await register.keep(look(admin, ward), now()) == "kill-000002"
-        admin.delete(DEPLOYMENT, ward, "ward")
-        admin.wait_gone(DEPLOYMENT, ward, "ward")
-        admin.create(deployment("ward", ward, replicas=0))
-        assert await register.keep(look(admin, ward), now()) == "kill-000003"
+        with unlatched(admin, DEPLOYMENT, ward, "ward"):
+            admin.patch(DEPLOYMENT, ward, "ward", {"metadata": {"annotations": None}})
+            assert [target.name for target in register.unreleased() if target.namespace == ward] == ["ward"]
+            assert await register.keep(look(admin, ward), now()) == "kill-000002"
+            admin.delete(DEPLOYMENT, ward, "ward")
+            admin.wait_gone(DEPLOYMENT, ward, "ward")
+            admin.create(deployment("ward", ward, replicas=0))
+            async with guarding(account, Dying) as doomed:
+                Dying.left = 1
+                assert await died(doomed.keep(look(admin, ward), now()))
+            assert len(stored(admin, ward)) == 2
+            assert await register.keep(look(admin, ward), now()) == "kill-000003"
         annotations = dict(look(admin, ward).annotations)
     assert annotations[names.KILL_SWITCH] == "halt"
     assert annotations[names.KILL_TICKET] == "T-1"
@@ -172,25 +198,24 @@ async def test_a_stop_that_vanished_is_engaged_again(
     assert intact(records)
 
 
-@pytest.fixture
-def unlatched(bed: Testbed, admin: Admin, ward: str) -> Iterator[Callable[[], None]]:
-    """Takes the latch of deployments away, and at the end puts it back."""
-    kind, name = "ValidatingAdmissionPolicyBinding", "meditron-latch-deployments"
-    binding = admin.get(kind, None, name)
-    assert binding is not None
+async def test_two_guards_put_back_one_stop_of_a_namespace(admin: Admin, account: Path, namespace: str) -> None:
+    def carrier() -> Carrier:
+        body = admin.get("Namespace", None, namespace)
+        assert body is not None
+        return seen(body, Scope.NAMESPACE)
 
-    def free() -> bool:
-        body = {"metadata": {"annotations": {names.KILL_SWITCH: None}}}
-        return passes(lambda: admin.patch(DEPLOYMENT, ward, "ward", body, dry_run="All"))
-
-    def take() -> None:
-        admin.delete(kind, None, name)
-        wait_for("the latch to be gone", free, 30)
-
-    yield take
-    kept = {key: binding["metadata"][key] for key in ("name", "labels") if key in binding["metadata"]}
-    admin.create({**binding, "metadata": kept})
-    wait_for("the latch to be back", lambda: not free(), 30)
+    async with guarding(account) as one, guarding(account) as other:
+        engage(admin, None, namespace, kind="Namespace")
+        await asyncio.gather(*(each.keep(carrier(), now()) for each in (one, other)))
+        with unlatched(admin, "Namespace", None, namespace):
+            admin.patch("Namespace", None, namespace, {"metadata": {"annotations": None}})
+            found = await asyncio.gather(*(each.keep(carrier(), now()) for each in (one, other, one, other)))
+        assert set(found) == {"kill-000002"}
+        release(admin, None, namespace, kind="Namespace")
+        await asyncio.gather(*(each.keep(carrier(), now()) for each in (one, other)))
+    records = stored(admin, namespace)
+    assert said(records) == [(action, namespace) for action in ("Engage", "Engage", "Release")]
+    assert intact(records)
 
 
 def passes(request: Callable[[], Any]) -> bool:
@@ -276,7 +301,7 @@ async def test_ended_between_any_two_writes_it_is_completed_by_the_next(admin: A
     assert deaths >= 6
 
 
-async def died(life: Awaitable[None]) -> bool:
+async def died(life: Awaitable[object]) -> bool:
     try:
         await life
     except asyncio.CancelledError:
@@ -285,20 +310,42 @@ async def died(life: Awaitable[None]) -> bool:
 
 
 async def test_the_guard_uses_every_right_for_records_and_no_other(
-    admin: Admin, bed: Testbed, audit: Audit, account: Path, ward: str, unlatched: Callable[[], None]
+    admin: Admin, audit: Audit, account: Path, ward: str
 ) -> None:
+    def carriers() -> list[Carrier]:
+        body = admin.get("Namespace", None, ward)
+        assert body is not None
+        return [look(admin, ward), seen(body, Scope.NAMESPACE)]
+
+    wheres: list[tuple[str, str | None, str]] = [(DEPLOYMENT, ward, "ward"), ("Namespace", None, ward)]
     mark = audit.mark()
     async with guarding(account) as register:
-        engage(admin, ward, "ward")
-        await register.keep(look(admin, ward), now())
-        await register.conclude(look(admin, ward), outcome())
-        unlatched()
-        admin.patch(DEPLOYMENT, ward, "ward", {"metadata": {"annotations": None}})
-        await register.keep(look(admin, ward), now())
+        for kind, namespace, name in wheres:
+            engage(admin, namespace, name, kind=kind)
+            for carrier in carriers():
+                await register.keep(carrier, now())
+                await register.conclude(carrier, outcome())
+            with unlatched(admin, kind, namespace, name):
+                admin.patch(kind, namespace, name, {"metadata": {"annotations": None}})
+                for carrier in carriers():
+                    await register.keep(carrier, now())
+        release(admin, None, ward, kind="Namespace")
     requests = [request for request in audit.since(mark, GUARD_USER) if request.resource]
     assert [request for request in requests if request.code == 403] == []
-    wider = {("namespaces", "get"), ("namespaces", "patch"), ("meditrondeployments", "switch")}
-    assert {(request.resource, request.verb) for request in requests} == granted() - wider
+    verb = ("meditrondeployments", "switch")  # asked about by the policies
+    assert {(request.resource, request.verb) for request in requests} == granted() - {verb}
+
+
+async def test_the_guard_may_put_a_stop_back_and_change_nothing_else(admin: Admin, account: Path, ward: str) -> None:
+    guard = Admin(account)
+    labels = {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}
+    wheres: list[tuple[str, str | None, str]] = [(DEPLOYMENT, ward, "ward"), ("Namespace", None, ward)]
+    for where in wheres:
+        assert "annotations of meditron.ai and nothing else" in refusal(guard, *where, labels)
+        engage(admin, where[1], where[2], kind=where[0])
+        alone = dict.fromkeys((names.KILL_SWITCH, names.KILL_REASON))
+        assert "must first be requested" in refusal(guard, *where, {"metadata": {"annotations": alone}})
+        release(admin, where[1], where[2], kind=where[0])
 
 
 def granted() -> set[tuple[str, str]]:
