@@ -27,6 +27,9 @@ RELEASE_REQUESTED_AT: Final = f"{GROUP}/release-requested-at"
 RELEASE_APPROVED_BY: Final = f"{GROUP}/release-approved-by"
 RESUME: Final = f"{GROUP}/resume"
 
+PURGE_REQUESTED_AT: Final = f"{GROUP}/purge-requested-at"
+"""Annotation of a KillRecord: it is to be purged, and was old enough by the server's clock when this was written."""
+
 CHOSEN_GPU: Final = f"{GROUP}/gpu"
 """Annotation of the StatefulSet: the card that `gpu.type: auto` stands for, with the facts it was sized by."""
 

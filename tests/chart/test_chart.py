@@ -32,6 +32,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         ("engine.image=tgi:3.3.7", "does not match pattern"),
         ("imagee.reference=x", "additional properties 'imagee' not allowed"),
         ("admission.enabled=maybe", "want boolean"),
+        ("admission.recordRetentionDays=0", "minimum: got 0, want 1"),
         ("workers=0", "minimum: got 0, want 1"),
         ("guard.replicas=0", "minimum: got 0, want 1"),
         ("guard.failClosedAfterSeconds=-1", "minimum: got -1, want 0"),
@@ -124,6 +125,13 @@ def test_the_role_grants_no_more_than_it_says() -> None:
         assert {verb for resource, verb in granted if resource == looked_at} == {"list", "watch"}
 
 
+def test_the_guard_holds_no_verb_of_a_release() -> None:
+    granted = granted_to(f"{GUARD_NAME}-records")
+    assert not any("*" in word for pair in granted for word in pair)
+    assert {verb for resource, verb in granted if resource == "meditrondeployments"} == {"get", "patch", "switch"}
+    assert {verb for resource, verb in granted if resource == "killrecords"} == {"get", "list", "watch", "create"}
+
+
 def kinds(*arguments: str) -> set[str]:
     return {body["kind"] for body in yaml.safe_load_all(template(*arguments)) if body}
 
@@ -132,8 +140,8 @@ def test_the_policies_and_the_roles_can_be_left_out() -> None:
     off = kinds("--set", "admission.enabled=false", "--kube-version", "1.37.0")
     assert {kind for kind in off if "AdmissionPolicy" in kind} == set()
     without = yaml.safe_load_all(template("--set", "roles.enabled=false"))
-    roles = {body["metadata"]["name"] for body in without if body and body["kind"] == "ClusterRole"}
-    assert roles == {OPERATOR_NAME, GUARD_NAME}
+    left = {body["metadata"]["name"] for body in without if body and body["kind"] == "ClusterRole"}
+    assert left == {OPERATOR_NAME, GUARD_NAME, f"{GUARD_NAME}-records"}
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ KEY = "meditron.ai/kill-switch"
     [
         ([entry("t1", KEY)], "t1"),
         ([entry("t1", KEY, "other"), entry("t2", "other")], "t1"),
-        ([entry("t1", KEY), entry("t3", KEY), entry("t2", KEY)], "t3"),
+        ([entry("t3", KEY), entry("t1", KEY), entry("t2", KEY)], "t1"),
         ([entry("t1", "other")], None),
         ([entry(None, KEY)], None),
         ([{"time": "t1", "fieldsV1": {"f:status": {}}}, {"time": "t2"}], None),

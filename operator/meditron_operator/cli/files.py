@@ -12,22 +12,22 @@ MAX_BYTES: Final = 8 * 2**20
 """Above what etcd takes for one object (1.5 MiB) and above every config.json; a list of nodes may be long."""
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, max_bytes: int = MAX_BYTES) -> str:
     """The text of a regular file, or of standard input for `-`. Raises BadInput."""
     if path == STDIN:
-        return _decoded(path, sys.stdin.buffer.read(MAX_BYTES + 1))
+        return _decoded(path, sys.stdin.buffer.read(max_bytes + 1), max_bytes)
     try:
         if not stat.S_ISREG(Path(path).stat().st_mode):
             raise BadInput(f"{path}: not a regular file; to read from a pipe give {STDIN}")
         with Path(path).open("rb") as file:
-            return _decoded(path, file.read(MAX_BYTES + 1))
+            return _decoded(path, file.read(max_bytes + 1), max_bytes)
     except (OSError, ValueError) as error:  # a path with a null byte is a ValueError
         raise BadInput(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _decoded(path: str, data: bytes) -> str:
-    if len(data) > MAX_BYTES:
-        raise BadInput(f"{path}: larger than {MAX_BYTES // 2**20} MiB")
+def _decoded(path: str, data: bytes, max_bytes: int) -> str:
+    if len(data) > max_bytes:
+        raise BadInput(f"{path}: larger than {max_bytes // 2**20} MiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

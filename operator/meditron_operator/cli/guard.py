@@ -6,7 +6,6 @@ from meditron_operator import logs
 from meditron_operator.config import GuardConfig
 from meditron_operator.errors import ApiError, FatalError
 from meditron_operator.shell.guard import runtime
-from meditron_operator.shell.guard.records import Unrecorded
 from meditron_operator.shell.session import load_configuration
 
 
@@ -14,7 +13,7 @@ def run_guard(config: GuardConfig, log_level: str) -> None:
     """Run until a signal; exits with 1 and one line when it can't start or can't go on."""
     logs.configure(log_level)
     try:
-        runtime.run(config, load_configuration(), lambda _: Unrecorded())
+        runtime.run(config, load_configuration())
     except (ApiError, FatalError) as error:
         typer.echo(f"meditron guard: {error}", err=True)
         raise typer.Exit(1) from None

@@ -34,6 +34,7 @@ DEPLOYMENTS: Final = Resource(names.KIND, names.API_VERSION, names.PLURAL)
 PODS: Final = Resource("Pod", "v1", "pods")
 NODES: Final = Resource("Node", "v1", "nodes")
 NAMESPACES: Final = Resource("Namespace", "v1", "namespaces")
+RECORDS: Final = Resource(names.RECORD_KIND, names.API_VERSION, names.RECORD_PLURAL)
 EVENTS: Final = Resource("Event", "v1", "events")
 NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
@@ -122,9 +123,11 @@ class Cluster:
         body = {"metadata": {"uid": uid}, "spec": {"replicas": replicas}}
         await self._request("PATCH", path, body=body, params=self._managed, content=_MERGE_PATCH)
 
-    async def annotate(self, resource: Resource, ref: Ref, uid: str, annotations: Mapping[str, str | None]) -> Manifest:
-        """Merge patch of annotations: None takes one away."""
-        body = {"metadata": {"uid": uid, "annotations": annotations}}
+    async def annotate(
+        self, resource: Resource, ref: Ref, preconditions: Mapping[str, str], annotations: Mapping[str, str | None]
+    ) -> Manifest:
+        """Merge patch of annotations: None takes one away. ConflictError when uid or resourceVersion is another."""
+        body = {"metadata": {**preconditions, "annotations": annotations}}
         path = resource.path(ref.namespace, ref.name)
         return await self._request("PATCH", path, body=body, params=self._managed, content=_MERGE_PATCH)
 
@@ -152,6 +155,18 @@ class Cluster:
         path = PODS.path(pod.namespace, pod.name) + "/status"
         body = {"metadata": {"uid": uid}, "status": {"conditions": [condition]}}
         return await self._request("PATCH", path, body=body, params=self._managed, content=_STRATEGIC_PATCH)
+
+    async def create_record(self, record: Manifest) -> Manifest:
+        """POST a KillRecord; ConflictError when that number is taken."""
+        return await self._request(
+            "POST", RECORDS.path(record["metadata"]["namespace"]), body=record, params=self._managed
+        )
+
+    async def patch_record(self, record: Ref, resource_version: str, status: Mapping[str, Any]) -> Manifest:
+        """Merge patch of its status; ConflictError when it changed since it was read."""
+        path = RECORDS.path(record.namespace, record.name) + "/status"
+        body = {"metadata": {"resourceVersion": resource_version}, "status": status}
+        return await self._request("PATCH", path, body=body, params=self._managed, content=_MERGE_PATCH)
 
     async def create_event(self, event: Manifest) -> None:
         """POST an Event. Its name is deterministic, so one that was already posted is not an error."""

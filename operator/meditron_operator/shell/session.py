@@ -20,6 +20,8 @@ class Connection:
     http: aiohttp.ClientSession
 
 
+KEEP_ALIVE_SECONDS = 15.0
+
 Observe = Callable[[str, URL], None]
 """Called with method and URL when the server has answered a request with a success."""
 
@@ -50,7 +52,13 @@ def _load(configuration: Configuration) -> None:
         kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
-KEEP_ALIVE_SECONDS = 15.0
+def current_namespace() -> str:
+    """Of the kubeconfig's current context; `default` where there is none, as for kubectl."""
+    try:
+        _, context = kubeconfig.list_kube_config_contexts()  # type: ignore[no-untyped-call]
+        return str(context["context"].get("namespace") or "default")
+    except Exception:  # a broken file raises whatever the kubernetes package stumbles over in it
+        return "default"
 
 
 def connect(

@@ -42,10 +42,11 @@ ACTORS: Final[Mapping[str, Actor]] = {
 
 def bindings() -> list[Manifest]:
     """What gives the actors their roles."""
-    return [_binding(actor, role) for actor in ACTORS.values() for role in actor.roles]
+    return [binding(actor, role) for actor in ACTORS.values() for role in actor.roles]
 
 
-def _binding(actor: Actor, role: str) -> Manifest:
+def binding(actor: Actor, role: str) -> Manifest:
+    """Gives one actor one role, everywhere."""
     rbac = "rbac.authorization.k8s.io"
     return {
         "apiVersion": f"{rbac}/v1",

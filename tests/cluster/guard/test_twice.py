@@ -1,7 +1,9 @@
 """Guards that run side by side, are killed, come back: one end, and no write that changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,12 +14,14 @@ from kubernetes.client import Configuration
 from meditron_operator import names
 from meditron_operator.config import GuardConfig
 from meditron_operator.core.killswitch.carrier import Carrier, Outcome
+from meditron_operator.core.killswitch.records import Target
 from meditron_operator.core.live import Manifest as Body
 from meditron_operator.errors import RefusedError, UnavailableError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.guard.prober import Prober
 from meditron_operator.shell.guard.runtime import Guard
 from meditron_operator.shell.session import Connection, connect
+from meditron_operator.shell.workqueue import Chance
 from tests.cluster.guard.told import GUARD_USER, KIND, engaged, is_down, switch, told_as, without, writes_of_guards
 from tests.cluster.people import engage, release, resume
 from tests.cluster.support import Admin, Audit, deployment, touch
@@ -25,6 +29,7 @@ from tests.testbed import Testbed
 
 pytestmark = pytest.mark.cluster
 
+CHANCE = Chance(clock=time.monotonic, random=random.random)
 CONFIG = GuardConfig(operator_namespace="meditron-system")
 
 
@@ -52,6 +57,10 @@ class Noted:
         self.kept: list[Carrier] = []
         self.concluded: list[tuple[Carrier, Outcome]] = []
         self.fails = False
+        self.changed: Callable[[Target], None] = lambda _: None
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
 
     async def keep(self, carrier: Carrier, seen_at: str) -> str | None:  # noqa: ARG002
         if self.fails:
@@ -91,7 +100,7 @@ async def guarding(
     """A guard in this process, which ends with the block as a killed one would."""
     connection, prober = connection_of(bed), prober or Prober()
     cluster = Cut(connection, writes)
-    task = asyncio.create_task(Guard(cluster, prober, CONFIG, records or Noted()).run())
+    task = asyncio.create_task(Guard(cluster, prober, CONFIG, records or Noted(), CHANCE).run())
     try:
         yield cluster
     finally:
@@ -263,7 +272,7 @@ async def test_it_fails_closed_where_asked_to(bed: Testbed, admin: Admin, namesp
     cluster = Blindfolded(connection, -1)
     with without(bed, "operator", "guard"):
         settings = GuardConfig(operator_namespace="meditron-system", fail_closed_after_seconds=after)
-        guard = Guard(cluster, prober, settings, Noted())
+        guard = Guard(cluster, prober, settings, Noted(), CHANCE)
         task = asyncio.create_task(guard.run())
         await until(lambda: guard.known.synced)
         cluster.blind = True

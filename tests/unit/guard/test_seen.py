@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from meditron_operator.core.guard.carriers import Switch, Target, admitted_at
+from meditron_operator.core.guard.carriers import Switch, Target
 from meditron_operator.core.guard.idle import is_idle
 from meditron_operator.core.guard.seen import NodeState, open_endpoints
 from tests.unit.guard.kit import OWNER, meta, pod, policy, scaler, target, workload
@@ -142,26 +142,6 @@ def test_a_status_of_any_shape_is_read() -> None:
     for odd in ("x", 3, [], {}, {"state": "?"}, {"state": "Engaged"}):
         assert target(status=odd).status is None
     assert Target.of({"metadata": meta("notes"), "status": "x"}).told is None
-
-
-def entry(time: str | None, *annotations: str) -> Any:
-    fields = {"f:metadata": {"f:annotations": {f"f:meditron.ai/{each}": {} for each in annotations}}}
-    return {"manager": "kubectl", "fieldsV1": fields} | ({"time": time} if time else {})
-
-
-@pytest.mark.parametrize(
-    ("entries", "time"),
-    [
-        ([], None),
-        ([entry("t2", "kill-switch"), entry("t3", "kill-reason")], "t2"),
-        ([entry("t2", "kill-switch"), entry("t5", "kill-switch"), entry("t1", "kill-switch")], "t5"),
-        ([entry(None, "kill-switch"), {"fieldsV1": {"f:spec": {}}}, {"fieldsV1": None}, {}], None),
-    ],
-)
-def test_when_the_server_took_it_in(entries: Any, time: str | None) -> None:
-    metadata = {"annotations": {"meditron.ai/kill-switch": "halt"}, "managedFields": entries}
-    assert admitted_at(metadata) == time
-    assert admitted_at({"managedFields": entries}) is None
 
 
 def test_a_namespace_is_its_annotations_of_ours() -> None:

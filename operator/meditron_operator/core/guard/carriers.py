@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from meditron_operator import names
-from meditron_operator.core.killswitch import Annotations, SwitchStatus
+from meditron_operator.core.killswitch import Annotations, SwitchStatus, admitted_at, grace_seconds
 from meditron_operator.core.live import Ref
-
-GRACE_SECONDS: Final = 30
-LONGEST_GRACE_SECONDS: Final = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +25,7 @@ class Switch:
             name=metadata["name"],
             uid=metadata["uid"],
             annotations=ours(metadata),
-            admitted_at=admitted_at(metadata),
+            admitted_at=_switched_at(metadata),
         )
 
 
@@ -65,8 +62,8 @@ class Target:
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
             annotations=ours(metadata),
-            admitted_at=admitted_at(metadata),
-            grace_seconds=_grace(obj.get("spec")),
+            admitted_at=_switched_at(metadata),
+            grace_seconds=grace_seconds(obj.get("spec")),
             told=status.get("killSwitch") if isinstance(status, Mapping) else None,
         )
 
@@ -77,26 +74,6 @@ def ours(metadata: Mapping[str, Any]) -> Annotations:
     return {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
 
 
-def admitted_at(metadata: Mapping[str, Any]) -> str | None:
-    """When the server took the kill switch in, by its own clock: the newest write that owns the annotation."""
-    if names.KILL_SWITCH not in (metadata.get("annotations") or {}):
-        return None
-    entries = metadata.get("managedFields") or ()
-    return max((entry["time"] for entry in entries if _owns_switch(entry) and entry.get("time")), default=None)
-
-
-def _owns_switch(entry: Mapping[str, Any]) -> bool:
-    match entry.get("fieldsV1"):
-        case {"f:metadata": {"f:annotations": Mapping() as annotations}}:
-            return f"f:{names.KILL_SWITCH}" in annotations
-        case _:
-            return False
-
-
-def _grace(spec: Any) -> int:
-    """Of a raw spec of any shape."""
-    match spec:
-        case {"shutdown": {"graceSeconds": int(seconds)}} if type(seconds) is int:
-            return seconds if 1 <= seconds <= LONGEST_GRACE_SECONDS else GRACE_SECONDS
-        case _:
-            return GRACE_SECONDS
+def _switched_at(metadata: Mapping[str, Any]) -> str | None:
+    """When the server took its kill switch in; None where there is none."""
+    return admitted_at(metadata) if names.KILL_SWITCH in ours(metadata) else None

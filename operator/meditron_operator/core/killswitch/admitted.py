@@ -1,20 +1,22 @@
-"""When the API server took the kill annotation in, by its own clock: it writes that down for every write."""
+"""When the API server took an annotation in, by its own clock: it writes that down for every write."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from meditron_operator import names
 from meditron_operator.core.killswitch.effective import Annotations, Mode
 
-_FIELD: Final = f"f:{names.KILL_SWITCH}"
 
+def admitted_at(metadata: Mapping[str, Any], key: str = names.KILL_SWITCH) -> str | None:
+    """Of raw metadata, RFC 3339 in whole seconds; None where nothing tells, for instance since somebody reset
+    managedFields.
 
-def admitted_at(metadata: Mapping[str, Any]) -> str | None:
-    """RFC 3339 in whole seconds; None where nothing tells, for instance since somebody reset managedFields.
-
-    Of several writers that own the annotation the latest counts.
+    Who changes it is its only owner then, and whoever applies the same value later one more: the earliest counts.
+    The server keeps one time for all that a client wrote, so the same client's next write to another field moves it.
     """
-    return max((entry["time"] for entry in metadata.get("managedFields") or () if _owns(entry)), default=None)
+    entries = metadata.get("managedFields")
+    times = [str(entry["time"]) for entry in (entries if isinstance(entries, list) else ()) if _wrote(entry, key)]
+    return min(times, default=None)
 
 
 def drain_since(carriers: Iterable[tuple[Annotations, str | None]]) -> str | None:
@@ -27,9 +29,9 @@ def drain_since(carriers: Iterable[tuple[Annotations, str | None]]) -> str | Non
     return min(known, default=None) if len(known) == len(times) else None
 
 
-def _owns(entry: Mapping[str, Any]) -> bool:
+def _wrote(entry: Any, key: str) -> bool:
     match entry:
-        case {"time": str(), "fieldsV1": {"f:metadata": {"f:annotations": dict(owned)}}}:
-            return _FIELD in owned
+        case {"time": str(), "fieldsV1": {"f:metadata": {"f:annotations": {**fields}}}}:
+            return f"f:{key}" in fields
         case _:
             return False

@@ -82,4 +82,4 @@ class Hands:
             case EndPod(pod):
                 await cluster.remove(PODS, ref, pod.uid, GRACE_SECONDS)
             case Annotate(scaler):
-                await cluster.annotate(SCALED_OBJECTS, ref, scaler.uid, action.annotations)
+                await cluster.annotate(SCALED_OBJECTS, ref, {"uid": scaler.uid}, action.annotations)

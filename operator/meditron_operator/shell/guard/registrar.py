@@ -1,5 +1,6 @@
 """Has records written: of every carrier of a switch, once what it stops has been sent its requests."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,11 +42,19 @@ class Registrar:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        await self._queue.run(WORKERS)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._records.run())
+            group.create_task(self._queue.run(WORKERS))
 
     def wake(self, carrier: Carrier) -> Awaitable[None]:
         """Its annotations may have changed."""
         return self._queue.wake(key_of(carrier))
+
+    def look_again(self, key: CarrierKey) -> Carrier | None:
+        """Its records changed; the carrier to wake for that."""
+        if entry := self._entries.get(key):
+            entry.kept = False
+        return self._known.current(key)
 
     async def _keep(self, key: CarrierKey) -> float | None:
         carrier = self._known.current(key)

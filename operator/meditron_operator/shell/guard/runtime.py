@@ -4,7 +4,6 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,6 +13,7 @@ from kubernetes.client import Configuration
 from meditron_operator import names
 from meditron_operator.config import GuardConfig
 from meditron_operator.core.killswitch.carrier import Carrier
+from meditron_operator.core.killswitch.records import Target
 from meditron_operator.errors import FatalError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.guard.hands import Hands
@@ -25,6 +25,7 @@ from meditron_operator.shell.guard.records import Records
 from meditron_operator.shell.guard.registrar import Registrar
 from meditron_operator.shell.guard.stopper import Stopper, Tools
 from meditron_operator.shell.health import Vitals, serve
+from meditron_operator.shell.register import Register
 from meditron_operator.shell.session import connect
 from meditron_operator.shell.workqueue import Chance
 
@@ -34,14 +35,11 @@ _BLIND_CHECK_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
-RecordsOf = Callable[[Cluster], Records]
-
 
 class Guard:
     """Everything that watches and stops. Create it inside the event loop."""
 
-    def __init__(self, cluster: Cluster, prober: Prober, config: GuardConfig, records: Records) -> None:
-        chance = Chance(clock=time.monotonic, random=random.random)
+    def __init__(self, cluster: Cluster, prober: Prober, config: GuardConfig, records: Records, chance: Chance) -> None:
         self.known = Known(cluster, config.operator_namespace, chance)
         self.known.fail_closed_after = config.fail_closed_after_seconds
         self.metrics = GuardMetrics(self.known.ages)
@@ -57,6 +55,7 @@ class Guard:
         self._carried: asyncio.Queue[Carrier] = asyncio.Queue()
         self.known.wake = self.stopper.consider
         self.known.carried = self._carried.put_nowait
+        records.changed = self._record_changed
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -68,6 +67,12 @@ class Guard:
             group.create_task(self._forward())
             if self.known.fail_closed_after:
                 group.create_task(self._mind_blindness())
+
+    def _record_changed(self, target: Target) -> None:
+        """Perhaps its annotations vanished before this guard knew of the record."""
+        carrier = self._registrar.look_again((target.scope, target.namespace, target.name))
+        if carrier is not None:
+            self._carried.put_nowait(carrier)
 
     async def _forward(self) -> None:
         """Stores change in callbacks, the queue is asynchronous: this carries the carriers across."""
@@ -86,20 +91,21 @@ class Guard:
                     self.stopper.consider(target.key)
 
 
-def run(config: GuardConfig, configuration: Configuration, records_of: RecordsOf) -> None:
+def run(config: GuardConfig, configuration: Configuration) -> None:
     """Run until a signal. Raises FatalError when it can't start, or when a part of it ended that never should."""
     try:
-        asyncio.run(_serve(config, configuration, records_of))
+        asyncio.run(_serve(config, configuration))
     except OSError as failed:
         raise FatalError(str(failed)) from failed
     except ExceptionGroup as failed:
         raise FatalError(f"a part of it ended: {failed.exceptions[0]}") from failed
 
 
-async def _serve(config: GuardConfig, configuration: Configuration, records_of: RecordsOf) -> None:
+async def _serve(config: GuardConfig, configuration: Configuration) -> None:
     connection = connect(configuration, keep_alive_seconds=KEEP_ALIVE_SECONDS)
     cluster, prober = Cluster(connection, config.request_timeout_seconds, names.GUARD_NAME), Prober()
-    guard, started = Guard(cluster, prober, config, records_of(cluster)), time.monotonic()
+    chance, started = Chance(clock=time.monotonic, random=random.random), time.monotonic()
+    guard = Guard(cluster, prober, config, Register(cluster, chance), chance)
 
     def vitals() -> Vitals:
         switches = guard.known.switch_ages()
