@@ -15,6 +15,9 @@ OPERATOR_NAME: Final = "meditron-operator"
 GUARD_NAME: Final = "meditron-guard"
 """Field manager, service account and Deployment of the guard."""
 
+CLI_NAME: Final = "meditron-cli"
+"""Field manager of the commands that people give."""
+
 RECORD_KIND: Final = "KillRecord"
 RECORD_PLURAL: Final = "killrecords"
 
