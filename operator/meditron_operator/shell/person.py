@@ -23,6 +23,8 @@ _REVIEWS: Final = Resource("SelfSubjectReview", "authentication.k8s.io/v1", "sel
 
 HALT_GRACE_SECONDS: Final = 1  # never 0: the object would go, and the container may live on
 _REQUEST_SECONDS: Final = 15.0
+_KILL: Final = {"fieldManager": names.KILL_MANAGER}
+_RELEASE: Final = {"fieldManager": names.RELEASE_MANAGER}
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
 
@@ -37,13 +39,19 @@ class Myself:
 class Person(Cluster):
     """Verbs of the kill switch for people; the errors of Cluster."""
 
-    async def annotate(
-        self, resource: Resource, ref: Ref, changes: Mapping[str, str | None], version: str | None = None
+    async def stop(self, resource: Resource, ref: Ref, changes: Mapping[str, str | None]) -> Manifest:
+        """Merge patch of the annotations, of whatever is there."""
+        return await self._annotate(resource.path(ref.namespace, ref.name), {"annotations": dict(changes)}, _KILL)
+
+    async def step(
+        self, resource: Resource, ref: Ref, changes: Mapping[str, str | None], resource_version: str
     ) -> Manifest:
-        """Merge patch of the annotations; ConflictError if it isn't at `version` any more."""
-        meta = {"annotations": dict(changes)} | ({} if version is None else {"resourceVersion": version})
-        path, params = resource.path(ref.namespace, ref.name), {"fieldManager": names.CLI_NAME}
-        return await self._request("PATCH", path, body={"metadata": meta}, params=params, content=_MERGE_PATCH)
+        """The same of exactly what was looked at; ConflictError if it changed since."""
+        meta = {"annotations": dict(changes), "resourceVersion": resource_version}
+        return await self._annotate(resource.path(ref.namespace, ref.name), meta, _RELEASE)
+
+    async def _annotate(self, path: str, metadata: Mapping[str, Any], manager: Mapping[str, str]) -> Manifest:
+        return await self._request("PATCH", path, body={"metadata": metadata}, params=manager, content=_MERGE_PATCH)
 
     async def read(self, resource: Resource, ref: Ref) -> Manifest:
         """One object as it is now."""
@@ -64,7 +72,7 @@ class Person(Cluster):
     async def try_pod(self, pod: Manifest) -> None:
         """Ask whether the API server would let this pod in; none is made."""
         path = PODS.path(pod["metadata"]["namespace"])
-        await self._request("POST", path, body=pod, params={"dryRun": "All", "fieldManager": names.CLI_NAME})
+        await self._request("POST", path, body=pod, params={"dryRun": "All", **_KILL})
 
     async def myself(self) -> Myself:
         """As `kubectl auth whoami`."""

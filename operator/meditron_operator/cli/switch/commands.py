@@ -95,11 +95,9 @@ def kill_command(  # noqa: PLR0913 - the options are the command's interface
 
         tell = Telling(quiet=output is Form.JSON)
         why, ticketed = screened_reason(reason), screened_ticket(ticket)
-        order = Order(mode=mode, reason=why.text, ticket=ticketed.text, seconds=timeout, wait=wait)
+        warnings = tuple(each.warning for each in (why, ticketed) if each.warning)
+        order = Order(mode=mode, reason=why.text, ticket=ticketed.text, seconds=timeout, wait=wait, warnings=warnings)
         seen = kill(read(asked, needs_target=True), order, tell)
-        for warning in (why.warning, ticketed.warning):
-            if warning:
-                tell.warn(warning)
         return _answer(seen, tell, output)
 
     _end(run)

@@ -13,12 +13,14 @@ from meditron_operator.core.killswitch.told import SwitchState
 
 HEAD: Final = ("NAMESPACE", "NAME", "STATE", "MODE", "SCOPE", "BY", "SINCE", "PODS", "PROOF")
 ON: Final = "NotEngaged"
+UNKNOWN: Final = "Unknown"
+"""Not off by what could be seen; a wider scope could not be."""
 
 
 def state(sight: Sight) -> str:
     """In the words of the status; where no guard told it, as far as can be seen."""
     if sight.off is None:
-        return ON
+        return ON if sight.every_scope_seen else UNKNOWN
     if not isinstance(sight.off, Engaged):
         return str(SwitchState.RELEASED)
     found = outcome(sight).standing
@@ -31,7 +33,7 @@ def state(sight: Sight) -> str:
 
 def row(sight: Sight) -> tuple[str, ...]:
     """Of the table that HEAD heads."""
-    told, off = sight.told, sight.off
+    off = sight.off
     return (
         sight.namespace,
         sight.name,
@@ -39,7 +41,7 @@ def row(sight: Sight) -> tuple[str, ...]:
         str(sight.mode or "-"),
         str(off.scope) if off else "-",
         _by(sight) or "-",
-        (told.admitted_at or told.engaged_at or "-") if told else "-",
+        _since(sight),
         "?" if sight.pods is None else str(len(sight.pods)),
         _proof(sight),
     )
@@ -73,6 +75,7 @@ def described(sight: Sight) -> dict[str, Any]:
         "reason": sight.carrier.get(names.KILL_REASON),
         "ticket": sight.carrier.get(names.KILL_TICKET),
         "killedBy": _by(sight) or None,
+        "since": None if _since(sight) == "-" else _since(sight),
         "proven": engaged and found.standing is Standing.PROVEN,
         "pods": None if sight.pods is None else [pod.name for pod in sight.pods],
         "endpoints": sight.endpoints,
@@ -100,6 +103,13 @@ def _by(sight: Sight) -> str:
     if not isinstance(sight.off, Engaged):
         return ""
     return sight.carrier.get(names.KILLED_BY) or (sight.told.killed_by if sight.told else "")
+
+
+def _since(sight: Sight) -> str:
+    told = sight.told
+    if told is not None and (told.admitted_at or told.engaged_at):
+        return str(told.admitted_at or told.engaged_at)
+    return "-" if sight.since is None else f"{sight.since:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _reason(sight: Sight) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from meditron_operator import names
@@ -13,7 +14,7 @@ from meditron_operator.cli.switch.look import Looker, known
 from meditron_operator.cli.switch.telling import Telling
 from meditron_operator.core.killswitch.effective import Mode, Scope
 from meditron_operator.core.killswitch.outcome import Outcome, Standing, outcome, settled, together
-from meditron_operator.core.killswitch.sight import Key, Sight
+from meditron_operator.core.killswitch.sight import Key, Sight, engaged_since
 from meditron_operator.core.killswitch.steps import engage
 from meditron_operator.core.killswitch.timeline import events
 from meditron_operator.core.live import Ref
@@ -35,6 +36,7 @@ OTHERS_SECONDS: Final = 1.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _LOOK_SECONDS, _LATER_LOOK_SECONDS, _LATER = 0.2, 1.0, 15.0
+_SAME_MOMENT: Final = timedelta(seconds=3)
 _STRONGER: Final = "a stronger kill switch is engaged already"
 
 
@@ -47,6 +49,8 @@ class Order:
     ticket: str | None
     seconds: float
     wait: bool
+    warnings: tuple[str, ...] = ()
+    """What was withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class _Stop:
         self._tell_stored(obj)
         looker = Looker(person, self._target, self._operator_namespace)
         looker.stored = obj if self._target.scope is Scope.DEPLOYMENT else None
+        await self._tell_if_old(person, obj)
         if not self._order.wait:
             return Seen(self._target, _unwaited(self._target), ())
         return await self._watch(person, looker)
@@ -109,7 +114,7 @@ class _Stop:
         self._tell.start()
         while True:
             try:
-                return await person.annotate(resource, self._target.carrier, changes)
+                return await person.stop(resource, self._target.carrier, changes)
             except (UnauthorizedError, UntrustedError) as error:
                 raise failed(error, self._not_stopped) from None
             except NotFoundError:
@@ -141,8 +146,18 @@ class _Stop:
         by = annotations.get(names.KILLED_BY)
         mode = annotations.get(names.KILL_SWITCH, self._order.mode)
         self._tell.event(f"the API server stored it: {mode} of {self._target}" + (f", by {by}" if by else ""))
+        for warning in self._order.warnings:
+            self._tell.warn(warning)
         if names.KILL_REASON not in annotations:
-            self._warn_once(f'say why: meditron kill {self._target.command} --reason "…" (repeating it is safe)')
+            again = f'meditron kill {self._target.command} --reason "…"'
+            self._tell.warn(f"no reason is stored; say why (repeating the stop is safe): {again}")
+
+    async def _tell_if_old(self, person: Person, obj: Mapping[str, Any]) -> None:
+        since = engaged_since(obj)
+        with suppress(ApiError):
+            now = (await person.myself()).now
+            if since is not None and now - since > _SAME_MOMENT:
+                self._tell.event(f"nothing changed: it was engaged already, since {since:%Y-%m-%dT%H:%M:%SZ}")
 
     async def _watch(self, person: Person, looker: Looker) -> Seen:
         seen: tuple[Sight, ...] = ()
@@ -155,9 +170,11 @@ class _Stop:
             except ApiError as error:
                 self._warn_once(f"the API server does not show it, looking again: {error}")
             else:
+                if looker.blind_to():
+                    self._warn_once(looker.blind_to())
                 self._tell_events(seen)
                 each = tuple((sight, outcome(sight)) for sight in seen)
-                found = self._of_all(each, looker)
+                found = together(each)
                 if settled(each, self._tell.seconds):
                     break
                 await self._end_pods(person, seen)
@@ -166,11 +183,6 @@ class _Stop:
             early = self._tell.seconds < _LATER
             await asyncio.sleep(_LOOK_SECONDS if early else _LATER_LOOK_SECONDS)
         return Seen(self._target, found, seen)
-
-    def _of_all(self, each: tuple[tuple[Sight, Outcome], ...], looker: Looker) -> Outcome:
-        for what, words in looker.unseen.items():
-            self._warn_once(f"you can't look at {what}: {words}")
-        return together(each)
 
     def _tell_events(self, seen: tuple[Sight, ...]) -> None:
         named = self._target.scope is not Scope.DEPLOYMENT

@@ -35,15 +35,14 @@ class Looker:
 
     async def look(self, *, doors: bool = False) -> tuple[Sight, ...]:
         """As it is now; `doors`: try a pod at each too, which the server is asked not to make."""
-        found = await asyncio.gather(
+        deployments, pods, policies, workloads, slices = await asyncio.gather(
             self._deployments(),
-            self._namespaces(),
             self._children(PODS),
             self._children(NETWORK_POLICIES),
             self._children(STATEFUL_SETS),
             self._children(ENDPOINT_SLICES),
         )
-        deployments, namespaces, pods, policies, workloads, slices = found
+        namespaces = await self._namespaces({each["metadata"]["namespace"] for each in deployments})
         if doors:
             await self._try_doors(deployments)
         return sights(
@@ -70,23 +69,23 @@ class Looker:
             self.unseen.setdefault(DEPLOYMENTS.plural, str(error))
             return (self.stored,)
 
-    async def _namespaces(self) -> tuple[Object, ...]:
+    async def _namespaces(self, wanted: set[str]) -> tuple[Object, ...]:
+        """What carries the wider switches: one by one where the person may not list them."""
         if self._target.scope is Scope.CLUSTER:
-            every = await self._seen(NAMESPACES.plural, NAMESPACES, "")
+            every = await self._seen(NAMESPACES, "")
             if every is not None:
                 return every
-        wanted = dict.fromkeys((self._target.namespace, self._operator_namespace))
-        found = [await self._one_namespace(name) for name in wanted if name]
+        found = await asyncio.gather(*map(self._namespace_of, sorted(wanted | {self._operator_namespace})))
         return tuple(each for each in found if each is not None)
 
-    async def _one_namespace(self, name: str) -> Object | None:
+    async def _namespace_of(self, name: str) -> Object | None:
         what = f"namespace {name}"
         if what in self.unseen:
             return None
         try:
             return await self._person.read(NAMESPACES, Ref(kind="Namespace", namespace="", name=name))
         except NotFoundError:
-            return None
+            return {"metadata": {"name": name}}
         except RefusedError as error:
             self.unseen[what] = str(error)
             return None
@@ -94,16 +93,21 @@ class Looker:
     async def _children(self, resource: Resource) -> tuple[Object, ...] | None:
         label = names.DEPLOYMENT_LABEL
         one = self._target.scope is Scope.DEPLOYMENT and len(self._target.name) <= _LONGEST_LABEL
-        return await self._seen(resource.plural, resource, f"{label}={self._target.name}" if one else label)
+        return await self._seen(resource, f"{label}={self._target.name}" if one else label)
 
-    async def _seen(self, what: str, resource: Resource, selector: str) -> tuple[Object, ...] | None:
-        if what in self.unseen:
+    async def _seen(self, resource: Resource, selector: str) -> tuple[Object, ...] | None:
+        if resource.plural in self.unseen:
             return None
         try:
             return await self._person.find(resource, self._namespace, selector)
         except RefusedError as error:
-            self.unseen[what] = str(error)
+            self.unseen[resource.plural] = str(error)
             return None
+
+    def blind_to(self) -> str:
+        """What the person may not look at, in a line; empty when that is nothing."""
+        told = {each for each in self.unseen if each != NAMESPACES.plural}  # then they were asked one by one
+        return f"you may not look at {', '.join(sorted(told))}: nothing is said of that" if told else ""
 
     async def _try_doors(self, deployments: tuple[Object, ...]) -> None:
         if len(deployments) <= MOST_TRIED:

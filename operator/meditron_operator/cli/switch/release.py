@@ -115,7 +115,7 @@ async def _written(
 ) -> bool:
     """Exactly what was looked at is changed; False when it is another by now."""
     try:
-        await person.annotate(resource, target.carrier, changes, obj["metadata"]["resourceVersion"])
+        await person.step(resource, target.carrier, changes, obj["metadata"]["resourceVersion"])
     except ConflictError:
         return False
     return True

@@ -32,8 +32,8 @@ def status(asked: Asked, tell: Telling, *, as_json: bool) -> int:
             return sights, now, looker
 
     sights, now, looker = asyncio.run(run())
-    for what, words in looker.unseen.items():
-        tell.warn(f"you can't look at {what}: {words}")
+    if looker.blind_to():
+        tell.warn(looker.blind_to())
     if as_json:
         print(json.dumps({"deployments": [described(each) for each in sights]}, indent=2, ensure_ascii=False))  # noqa: T201
     else:

@@ -32,10 +32,8 @@ class Screened:
 def screened_reason(words: str | None) -> Screened:
     """The reason to store. None where none was given, or where it looked like a patient's data."""
     text = _tidy(words or "", LONGEST_REASON)
-    if not text:
-        return Screened(None, "no reason was given")
     sign = next((what for what, pattern in _SIGNS if pattern.search(text)), None)
-    return Screened(text) if sign is None else Screened(None, f"the reason was withheld: it looked like {sign}")
+    return Screened(text or None) if sign is None else Screened(None, f"the reason was withheld: it looked like {sign}")
 
 
 def screened_ticket(words: str | None) -> Screened:

@@ -52,6 +52,10 @@ class Sight:
     off: Off | None
     carrier: Annotations = field(default_factory=dict)
     """Annotations of what carries the switch that counts."""
+    since: datetime | None = None
+    """When the API server took that switch in, in whole seconds."""
+    every_scope_seen: bool = True
+    """Otherwise another scope may keep it off too."""
     told: SwitchStatus | None = None
     """What the guard said of this very stop."""
     pods: tuple[SeenPod, ...] | None = None
@@ -79,7 +83,8 @@ class Objects:
 
     deployments: tuple[Object, ...]
     operator_namespace: str
-    namespaces: tuple[Object, ...] | None
+    namespaces: tuple[Object, ...]
+    """Those that the person may look at."""
     pods: tuple[Object, ...] | None
     policies: tuple[Object, ...] | None
     workloads: tuple[Object, ...] | None
@@ -89,33 +94,47 @@ class Objects:
 
 def sights(objects: Objects) -> tuple[Sight, ...]:
     """Every deployment, in the order of their names."""
-    carried = {_name(each): _annotations(each) for each in objects.namespaces or ()}
-    found = (_sight(each, carried, objects) for each in objects.deployments)
+    carriers = {str(each["metadata"]["name"]): each for each in objects.namespaces}
+    found = (_sight(each, carriers, objects) for each in objects.deployments)
     return tuple(sorted(found, key=lambda each: each.key))
 
 
-def _sight(deployment: Object, carried: Mapping[str, Annotations], objects: Objects) -> Sight:
+def _sight(deployment: Object, carriers: Mapping[str, Object], objects: Objects) -> Sight:
     namespace, name = _key(deployment)
-    scopes = {
-        Scope.DEPLOYMENT: _annotations(deployment),
-        Scope.NAMESPACE: carried.get(namespace, {}),
-        Scope.CLUSTER: carried.get(objects.operator_namespace, {}),
-    }
-    off = effective(scopes)
-    carrier = {} if off is None else scopes[off.scope]
+    wider = {Scope.NAMESPACE: carriers.get(namespace), Scope.CLUSTER: carriers.get(objects.operator_namespace)}
+    scopes = {Scope.DEPLOYMENT: deployment, **{scope: each for scope, each in wider.items() if each is not None}}
+    off = effective({scope: _annotations(each) for scope, each in scopes.items()})
+    carrier = None if off is None else scopes[off.scope]
     pods = _of(objects.pods, namespace, name)
     return Sight(
         namespace=namespace,
         name=name,
         off=off,
-        carrier=carrier,
-        told=_told(deployment, off, carrier),
+        carrier={} if carrier is None else _annotations(carrier),
+        since=None if carrier is None else engaged_since(carrier),
+        every_scope_seen=len(scopes) == len(Scope),
+        told=_told(deployment, off, {} if carrier is None else _annotations(carrier)),
         pods=None if pods is None else tuple(SeenPod.of(each) for each in pods),
         policy=_has_policy(objects.policies, namespace, name),
         replicas=_wanted(objects.workloads, namespace, name),
         endpoints=_endpoints(_of(objects.slices, namespace, name)),
         shut=objects.shut.get((namespace, name)),
     )
+
+
+def engaged_since(carrier: Object) -> datetime | None:
+    """When the annotation was written, or something else by the same hand since; None when it isn't there.
+
+    The server keeps for each program when it last wrote, and what of that stands.
+    """
+    entries = carrier["metadata"].get("managedFields") or ()
+    times = (moment(each.get("time")) for each in entries if _wrote_switch(each))
+    return min((time for time in times if time is not None), default=None)
+
+
+def _wrote_switch(entry: Object) -> bool:
+    meta = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
+    return f"f:{names.KILL_SWITCH}" in (meta.get("f:annotations") or {})
 
 
 def _told(deployment: Object, off: Off | None, carrier: Annotations) -> SwitchStatus | None:
@@ -191,10 +210,6 @@ def _endpoints(slices: Iterable[Object] | None) -> int | None:
 
 def _annotations(obj: Object) -> Annotations:
     return obj["metadata"].get("annotations") or {}
-
-
-def _name(obj: Object) -> str:
-    return str(obj["metadata"]["name"])
 
 
 def _key(obj: Object) -> Key:

@@ -50,7 +50,7 @@ def _pods(before: Sight | None, after: Sight) -> Iterator[str]:
         if before is not None and before.pods is not None and uid not in known:
             yield f"pod {pod.name} slipped in"
         if _told_to_end(known.get(uid), pod):
-            yield f"pod {pod.name} was told to end within {pod.grace} s"
+            yield f"pod {pod.name} was told to end" + (f" within {pod.grace} s" if pod.grace else " at once")
     for uid, pod in known.items():
         if uid not in there:
             yield f"pod {pod.name} is gone"
