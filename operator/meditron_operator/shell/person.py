@@ -6,11 +6,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from meditron_operator import names
 from meditron_operator.core.live import Ref
-from meditron_operator.errors import UnavailableError
+from meditron_operator.errors import (
+    NotFoundError,
+    RefusedError,
+    UnauthorizedError,
+    UnavailableError,
+    UntrustedError,
+)
 from meditron_operator.shell.cluster import CHILDREN, PODS, Cluster, Resource
 from meditron_operator.shell.session import Access, connect
 
@@ -23,6 +30,8 @@ _REVIEWS: Final = Resource("SelfSubjectReview", "authentication.k8s.io/v1", "sel
 
 HALT_GRACE_SECONDS: Final = 1  # never 0: the object would go, and the container may live on
 _REQUEST_SECONDS: Final = 15.0
+_DOUBTFUL_SECONDS: Final = 15.0
+_BY_POLICY: Final = "denied request"
 _KILL: Final = {"fieldManager": names.KILL_MANAGER}
 _RELEASE: Final = {"fieldManager": names.RELEASE_MANAGER}
 _MERGE_PATCH: Final = "application/merge-patch+json"
@@ -36,8 +45,27 @@ class Myself:
     now: datetime
 
 
+class DoubtfulError(UnavailableError):
+    """A refusal of an API server that has just come up, and knows neither roles nor kinds yet."""
+
+
 class Person(Cluster):
-    """Verbs of the kill switch for people; the errors of Cluster."""
+    """Verbs of the kill switch for people; the errors of Cluster, and DoubtfulError."""
+
+    _doubtful_until = 0.0
+
+    async def _request(self, method: str, path: str, **how: Any) -> Manifest:
+        try:
+            return await super()._request(method, path, **how)
+        except (RefusedError, NotFoundError, UnauthorizedError) as error:
+            if monotonic() < self._doubtful_until and _BY_POLICY not in str(error):
+                raise DoubtfulError(f"the API server has just come back, and says: {error}") from error
+            raise
+        except UntrustedError:
+            raise
+        except UnavailableError:
+            self._doubtful_until = monotonic() + _DOUBTFUL_SECONDS
+            raise
 
     async def stop(self, resource: Resource, ref: Ref, changes: Mapping[str, str | None]) -> Manifest:
         """Merge patch of the annotations, of whatever is there."""

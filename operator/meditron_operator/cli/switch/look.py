@@ -9,9 +9,9 @@ from meditron_operator.cli.switch.asked import Target
 from meditron_operator.core.killswitch.effective import Scope
 from meditron_operator.core.killswitch.sight import Key, Object, Objects, Sight, sights
 from meditron_operator.core.live import Ref
-from meditron_operator.errors import ApiError, NotFoundError, RefusedError
+from meditron_operator.errors import ApiError, NotFoundError, RefusedError, UnavailableError
 from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, NETWORK_POLICIES, PODS, Resource
-from meditron_operator.shell.person import ENDPOINT_SLICES, STATEFUL_SETS, Person
+from meditron_operator.shell.person import ENDPOINT_SLICES, STATEFUL_SETS, DoubtfulError, Person
 
 _LONGEST_LABEL: Final = 63
 MOST_TRIED: Final = 10
@@ -88,7 +88,9 @@ class Looker:
             return {"metadata": {"name": name}}
         except RefusedError as error:
             self.unseen[what] = str(error)
-            return None
+        except DoubtfulError:
+            pass  # asked again at the next look
+        return None
 
     async def _children(self, resource: Resource) -> tuple[Object, ...] | None:
         label = names.DEPLOYMENT_LABEL
@@ -102,7 +104,10 @@ class Looker:
             return await self._person.find(resource, self._namespace, selector)
         except RefusedError as error:
             self.unseen[resource.plural] = str(error)
-            return None
+        except DoubtfulError:
+            if resource is PODS:  # without them nothing can be told
+                raise
+        return None
 
     def blind_to(self) -> str:
         """What the person may not look at, in a line; empty when that is nothing."""
@@ -120,6 +125,8 @@ class Looker:
         try:
             await self._person.try_pod(_visitor(*key))
             self._shut[key] = False
+        except UnavailableError:
+            return
         except RefusedError as error:
             if "the kill switch keeps" in str(error):
                 self._shut[key] = True

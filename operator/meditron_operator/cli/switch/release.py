@@ -39,7 +39,7 @@ class Act:
 def _requested(_: Annotations, step: Step) -> str:
     until = clock(step.now + steps.RELEASE_WINDOW)
     return (
-        f"release of {step.target} requested by {step.me}: it stays off; until {until} (15 minutes) "
+        f"release of {step.what} requested by {step.me}: it stays off; until {until} (15 minutes) "
         f"somebody else who may approve runs: meditron approve {step.target}"
     )
 
@@ -49,16 +49,17 @@ def _question(annotations: Annotations, step: Step) -> str:
     stopper = annotations.get(names.KILLED_BY, "somebody (see the API audit log)")
     reason = annotations.get(names.KILL_REASON, "no reason given")
     mode = annotations.get(names.KILL_SWITCH)
-    return f"{by} asked for the release of {step.target} at {at}.\nStopped by {stopper} ({mode}): {reason}"
+    return f"{by} asked for the release of {step.what} at {at}.\nStopped by {stopper} ({mode}): {reason}"
 
 
 def _approved(annotations: Annotations, step: Step) -> str:
     by = annotations.get(names.RELEASE_REQUESTED_BY)
-    return f"released: requested by {by}, approved by {step.me}. It stays off until: meditron resume {step.target}"
+    until = f"It stays off until: meditron resume {step.target}"
+    return f"released {step.what}: requested by {by}, approved by {step.me}. {until}"
 
 
 def _resumed(_: Annotations, step: Step) -> str:
-    return f"resumed by {step.me}: {step.target}"
+    return f"resumed by {step.me}: {step.what}"
 
 
 RELEASE = Act(steps.request, "no release was requested", _requested)
@@ -141,4 +142,4 @@ def _annotations(obj: Mapping[str, Any]) -> Annotations:
 
 
 def _step(myself: Myself, target: Target) -> Step:
-    return Step(me=myself.name, now=myself.now, target=target.command)
+    return Step(me=myself.name, now=myself.now, what=str(target), target=target.command)

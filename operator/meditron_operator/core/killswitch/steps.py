@@ -33,10 +33,11 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """Who takes it, when by the server's clock, and at what, as a command names it: `NAME -n NAMESPACE` say."""
+    """Who takes it, when by the server's clock, and at what: in words, and as a command names it."""
 
     me: str
     now: datetime
+    what: str
     target: str
 
 
