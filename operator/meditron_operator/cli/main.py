@@ -13,6 +13,7 @@ from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.plan import Output, answer
 from meditron_operator.cli.question import Options, question
 from meditron_operator.cli.records import commands as records
+from meditron_operator.cli.switch import commands as switch
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.sizing.demand import Dtype, KvCacheDtype
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(records.app, name="records")
+app.add_typer(switch.app)
 
 
 def main() -> None:

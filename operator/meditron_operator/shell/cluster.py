@@ -11,7 +11,15 @@ import aiohttp
 
 from meditron_operator import names
 from meditron_operator.core.live import Manifest, Ref
-from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError, UnavailableError
+from meditron_operator.errors import (
+    ApiError,
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    UnauthorizedError,
+    UnavailableError,
+    UntrustedError,
+)
 from meditron_operator.shell.session import Connection
 
 
@@ -246,6 +254,8 @@ class Cluster:
             ) as response:
                 await _raise_for_status(response)
                 answer = await response.json(content_type=None)
+        except aiohttp.ClientSSLError as error:
+            raise UntrustedError(f"{method} {path}: {_words(error)}") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UnavailableError(f"{method} {path}: {_words(error)}") from error
         if not isinstance(answer, dict):
@@ -314,7 +324,7 @@ def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
     if status in (400, 403, 405, 413, 422):
         raise RefusedError(message)
     if status == 401:
-        raise UnavailableError(f"the API server doesn't know us: {message}")
+        raise UnauthorizedError(f"the API server doesn't know us: {message}")
     seconds = min(float(retry_after), _LONGEST_RETRY_SECONDS) if retry_after and retry_after.isdecimal() else None
     if status == 429 or status >= 500:
         raise UnavailableError(message, retry_after=seconds)

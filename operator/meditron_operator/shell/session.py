@@ -114,3 +114,9 @@ def _tell(observe: Observe) -> Callable[[object, object, aiohttp.TraceRequestEnd
             observe(params.method, params.url)
 
     return on_request_end
+
+
+def check(configuration: Configuration) -> None:
+    """Raises whatever the address or the certificates of a configuration that can't be used come to."""
+    URL(configuration.host).origin()
+    _tls(configuration)

@@ -28,9 +28,11 @@ def main() -> int:
     def tell(text: str) -> None:
         console.print(f"{time.monotonic() - began:6.0f} s  {text}", highlight=False)
 
-    with tempfile.TemporaryDirectory(prefix="bench-kill-") as folder:
-        with Testbed.start(Path(folder) / "bed", nodes="L4:1:1", operator=True, guard=True, progress=tell) as bed:
-            results, storm, plain = _measure(bed, tell)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-kill-") as folder,
+        Testbed.start(Path(folder) / "bed", nodes="L4:1:1", operator=True, guard=True, progress=tell) as bed,
+    ):
+        results, storm, plain = _measure(bed, tell)
     text, missed = report.report(results, storm, plain)
     report.FILE.write_text(text)
     print(text)

@@ -11,7 +11,7 @@ from typing import Final
 
 from meditron_operator import names
 from meditron_operator.core.killswitch.carrier import Carrier
-from meditron_operator.core.killswitch.effective import Annotations, Mode
+from meditron_operator.core.killswitch.effective import Annotations, Mode, Scope
 from meditron_operator.core.killswitch.records.record import STOPS, Action, Record, cut, in_order
 
 _STRENGTH: Final = {mode: strength for strength, mode in enumerate(Mode)}
