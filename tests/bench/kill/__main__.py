@@ -30,7 +30,7 @@ def main() -> int:
 
     with (
         tempfile.TemporaryDirectory(prefix="bench-kill-") as folder,
-        Testbed.start(Path(folder) / "bed", nodes="L4:1:1", operator=True, guard=True, progress=tell) as bed,
+        Testbed.start(Path(folder) / "bed", nodes="L4:1:1", operator=True, guards=2, progress=tell) as bed,
     ):
         results, storm, plain = _measure(bed, tell)
     text, missed = report.report(results, storm, plain)
@@ -56,6 +56,7 @@ def _measure(bed: Testbed, tell: Tell) -> tuple[list[Result], Series, Series]:
         )
         bed.stop("operator")
         bed.stop("guard")
+        bed.stop("guard-2")
         bed.run(plain_operator(bed.kubeconfig))
         plain_idle = bench.stops(PLAIN, "idle", bench.targets("plain", FEWER))
         plain = bench.storm(PLAIN, "plain-storm", STORM, bench.targets("plain-in", FEWER))

@@ -14,7 +14,7 @@ from meditron_operator.core.assess import Accepted, assess
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import Owner
 from meditron_operator.errors import ConflictError
-from meditron_operator.shell.cluster import CHILDREN, Cluster
+from meditron_operator.shell.cluster import STATEFULSETS, Cluster
 from meditron_operator.shell.session import connect, load_configuration
 from tests.testbed.install import NAMESPACE
 
@@ -36,10 +36,11 @@ def registry() -> kopf.OperatorRegistry:
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.http)
 
     @kopf.on.create(names.GROUP, names.VERSION, names.PLURAL, registry=found)
-    async def made(name: str, namespace: str, uid: str, spec: kopf.Spec, memo: kopf.Memo, **_: Any) -> None:
-        verdict = assess(name, dict(spec), None)
+    async def made(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+        metadata = body.metadata
+        verdict = assess(metadata["name"], dict(body.spec), None)
         assert isinstance(verdict, Accepted)
-        owner = Owner(name=name, namespace=namespace, uid=uid)
+        owner = Owner(name=metadata["name"], namespace=metadata["namespace"], uid=metadata["uid"])
         site = Site(operator_namespace=NAMESPACE, image=verdict.image, stopped=False)
         for manifest in desired(owner, verdict.sized, site):
             try:
@@ -50,8 +51,8 @@ def registry() -> kopf.OperatorRegistry:
     @kopf.on.update(
         names.GROUP, names.VERSION, names.PLURAL, annotations={names.KILL_SWITCH: kopf.PRESENT}, registry=found
     )
-    async def stop(name: str, namespace: str, memo: kopf.Memo, **_: Any) -> None:
-        path = memo.connection.server + CHILDREN["StatefulSet"].path(namespace, name)
+    async def stop(body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:
+        path = memo.connection.server + STATEFULSETS.path(body.metadata["namespace"], body.metadata["name"])
         async with memo.connection.http.patch(path, data=b'{"spec":{"replicas":0}}', headers=_PATCH) as answer:
             answer.raise_for_status()
 

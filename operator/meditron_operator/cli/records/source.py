@@ -122,7 +122,7 @@ async def _ask(configuration: Any, namespace: str | None) -> list[Any]:
 
     connection = connect(configuration)
     try:
-        found, _ = await Cluster(connection, _TIMEOUT_SECONDS).list(RECORDS, "", namespace or "")
+        found, _ = await Cluster(connection, _TIMEOUT_SECONDS).list(RECORDS, namespace=namespace or "")
     finally:
         await connection.http.close()
     return found
