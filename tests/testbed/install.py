@@ -68,7 +68,7 @@ def without_deployments(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 def operator_program(layout: Layout, ports: Ports, cluster: Cluster, extra_env: Mapping[str, str]) -> Program:
     """The operator with its own service account's rights, not admin's."""
-    return commands.operator(ports, _environment(layout, ports, cluster, SERVICE_ACCOUNT) | extra_env)
+    return commands.operator(ports, {**_environment(layout, ports, cluster, SERVICE_ACCOUNT), **extra_env})
 
 
 def guard_programs(layout: Layout, ports: Ports, cluster: Cluster, count: int) -> list[Program]:

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def after(seen: Seen, action: Action) -> Seen:
         case ScaleToZero():
             return replace(seen, workloads=tuple(replace(each, replicas=0) for each in seen.workloads))
         case EndPod(was):
-            ends = {"deleting": True, "grace_seconds": 1}
+            ends: Any = {"deleting": True, "grace_seconds": 1}
             return replace(seen, pods=tuple(replace(p, **ends) if p.uid == was.uid else p for p in seen.pods))
         case Annotate():
             return replace(

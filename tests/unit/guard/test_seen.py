@@ -10,8 +10,9 @@ from meditron_operator.core.guard.seen import NodeState, open_endpoints
 from tests.unit.guard.kit import OWNER, meta, pod, policy, scaler, target, workload
 
 NOTES = target()
-LABELLED = {"labels": {"meditron.ai/deployment": "notes", "app.kubernetes.io/name": "meditron"}, "ownerReferences": []}
-OTHERS = {"ownerReferences": [{**OWNER, "name": "other", "uid": "u-other"}]}
+OWN_LABELS = {"meditron.ai/deployment": "notes", "app.kubernetes.io/name": "meditron"}
+LABELLED: Any = {"labels": OWN_LABELS, "ownerReferences": []}
+OTHERS: Any = {"ownerReferences": [{**OWNER, "name": "other", "uid": "u-other"}]}
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,11 @@ def test_where_a_service_leads(conditions: Any, leads: bool) -> None:
     assert found == (("notes",) if leads else ())
 
 
+ODD_SECONDS: tuple[Any, ...] = (0, -1, 601, "7", 7.5, True, None, [])
+ODD_SPECS: tuple[Any, ...] = (None, [], "x", 3, {}, {"shutdown": None}, {"shutdown": "x"})
+ODD_STATUSES: tuple[Any, ...] = ("x", 3, [], {}, {"state": "?"}, {"state": "Engaged"})
+
+
 def test_the_headless_service_is_believed_only_of_pods_that_are_gone() -> None:
     def slice_of(service: str) -> Any:
         endpoint = {"conditions": {"ready": True}, "targetRef": {"uid": "u-notes-0"}}
@@ -130,8 +136,8 @@ def test_the_headless_service_is_believed_only_of_pods_that_are_gone() -> None:
     [
         ({"shutdown": {"graceSeconds": 7}}, 7),
         ({"shutdown": {"graceSeconds": 600}}, 600),
-        *[({"shutdown": {"graceSeconds": odd}}, 30) for odd in (0, -1, 601, "7", 7.5, True, None, [])],
-        *[(odd, 30) for odd in (None, [], "x", 3, {}, {"shutdown": None}, {"shutdown": "x"})],
+        *[({"shutdown": {"graceSeconds": odd}}, 30) for odd in ODD_SECONDS],
+        *[(odd, 30) for odd in ODD_SPECS],
     ],
 )
 def test_grace_of_a_spec_of_any_shape(spec: Any, seconds: int) -> None:
@@ -139,7 +145,7 @@ def test_grace_of_a_spec_of_any_shape(spec: Any, seconds: int) -> None:
 
 
 def test_a_status_of_any_shape_is_read() -> None:
-    for odd in ("x", 3, [], {}, {"state": "?"}, {"state": "Engaged"}):
+    for odd in ODD_STATUSES:
         assert target(status=odd).status is None
     assert Target.of({"metadata": meta("notes"), "status": "x"}).told is None
 
