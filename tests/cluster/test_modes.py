@@ -209,6 +209,23 @@ def ready(body: Manifest | None) -> str:
     return str((body or {}).get("status", {}).get("ready"))
 
 
+def test_a_hold_gives_nothing_back_that_a_wider_halt_took(admin: Admin, namespace: str) -> None:
+    serve(admin, namespace)
+    engage(admin, namespace, "notes", "hold")
+    admin.wait_phase(namespace, "notes", "Stopped")
+
+    with engaged(admin, namespace, "namespace", "halt"):
+        admin.wait_gone("Pod", namespace, "notes-0", 60)
+        assert_stopped(admin, namespace, "notes")
+        with pytest.raises(ForbiddenError, match="keeps the whole namespace off"):
+            admin.create(made_by_hand(namespace, readinessGates=[{"conditionType": GATE}]))
+
+    body = admin.wait(DEPLOYMENT, namespace, "notes", lambda body: "0 pods kept warm" in stopped_words(body))
+    assert body is not None
+    assert body["status"]["kill"] == "hold"
+    assert_gone(admin, namespace)
+
+
 # --- drain
 
 

@@ -67,7 +67,7 @@ async def test_a_heartbeat_wakes_nobody_and_a_change_does() -> None:
 
 def drained(kind: str, name: str, when: str) -> dict[str, Any]:
     """A carrier of the kill switch, as the API server shows who wrote the annotation when."""
-    owned = {"f:metadata": {"f:annotations": {"f:meditron.ai/kill-switch": {}}}}
+    owned: Any = {"f:metadata": {"f:annotations": {"f:meditron.ai/kill-switch": {}}}}
     meta: dict[str, Any] = {"name": name, "uid": name, "resourceVersion": "9"}
     meta |= {"annotations": {"meditron.ai/kill-switch": "drain"}, "managedFields": [{"time": when, "fieldsV1": owned}]}
     return {"metadata": meta | ({"namespace": "ward"} if kind == "MeditronDeployment" else {})}
