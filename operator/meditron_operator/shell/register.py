@@ -31,8 +31,7 @@ from meditron_operator.core.killswitch.records import (
     unfinished,
     vanished,
 )
-from meditron_operator.core.live import Ref
-from meditron_operator.core.render.meta import Manifest
+from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import ConflictError, NotFoundError, UnavailableError
 from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, RECORDS, Cluster, Resource
 from meditron_operator.shell.watch import Store, Watch

@@ -52,15 +52,6 @@ def _load(configuration: Configuration) -> None:
         kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
-def current_namespace() -> str:
-    """Of the kubeconfig's current context; `default` where there is none, as for kubectl."""
-    try:
-        _, context = kubeconfig.list_kube_config_contexts()  # type: ignore[no-untyped-call]
-        return str(context["context"].get("namespace") or "default")
-    except Exception:  # a broken file raises whatever the kubernetes package stumbles over in it
-        return "default"
-
-
 def connect(
     configuration: Configuration, observe: Observe | None = None, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
 ) -> Connection:

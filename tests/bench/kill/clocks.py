@@ -26,7 +26,7 @@ class Zeros:
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:
-        found = self._api.list_stateful_set_for_all_namespaces(limit=1)
+        found: Any = self._api.list_stateful_set_for_all_namespaces(limit=1)
         self._answer = self._api.list_stateful_set_for_all_namespaces(
             watch=True,
             resource_version=found.metadata.resource_version,

@@ -31,6 +31,9 @@ Source = Annotated[
     str | None,
     typer.Option("--from", metavar="FILE", help="Read an export, without a cluster; - reads stdin."),
 ]
+Context = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig. (default: its current one)")
+]
 BeginsAt = Annotated[
     int, typer.Option("--begins-at", min=1, metavar="NUMBER", help="Older records were purged after their time.")
 ]
@@ -42,6 +45,7 @@ def list_command(
     namespace: Namespace = None,
     everywhere: Everywhere = False,
     source: Source = None,
+    context: Context = None,
     output: Annotated[ListFormat, typer.Option("--output", "-o", help="Form of the answer.")] = ListFormat.TABLE,
 ) -> None:
     """Show the records, the oldest first.
@@ -51,15 +55,19 @@ def list_command(
     from meditron_operator.cli.records.answers import show  # noqa: PLC0415 - `meditron --help` needs none of it
     from meditron_operator.cli.records.source import Where, read  # noqa: PLC0415
 
-    show(read(Where(namespace=namespace, everywhere=everywhere, file=source)), as_json=output is ListFormat.JSON)
+    show(
+        read(Where(namespace=namespace, everywhere=everywhere, file=source, context=context)),
+        as_json=output is ListFormat.JSON,
+    )
 
 
 @app.command("verify")
-def verify_command(
+def verify_command(  # noqa: PLR0913 - the options are the command's interface
     *,
     namespace: Namespace = None,
     everywhere: Everywhere = False,
     source: Source = None,
+    context: Context = None,
     begins_at: BeginsAt = 1,
     copy: Annotated[
         str | None,
@@ -75,7 +83,7 @@ def verify_command(
     from meditron_operator.cli.records.answers import check  # noqa: PLC0415
     from meditron_operator.cli.records.source import Where, read, read_copy  # noqa: PLC0415
 
-    where = Where(namespace=namespace, everywhere=everywhere, file=source)
+    where = Where(namespace=namespace, everywhere=everywhere, file=source, context=context)
     found = read(where)
     raise typer.Exit(check(found, read_copy(copy, found.namespace) if copy else (), begins_at))
 
@@ -86,6 +94,7 @@ def export_command(  # noqa: PLR0913 - the options are the command's interface
     namespace: Namespace = None,
     everywhere: Everywhere = False,
     source: Source = None,
+    context: Context = None,
     begins_at: BeginsAt = 1,
     form: Annotated[
         ExportFormat, typer.Option("--format", help="jsonl: every field, to verify later; report: for people.")
@@ -103,5 +112,5 @@ def export_command(  # noqa: PLR0913 - the options are the command's interface
     from meditron_operator.cli.records.answers import as_jsonl, as_report, write  # noqa: PLC0415
     from meditron_operator.cli.records.source import Where, read  # noqa: PLC0415
 
-    found = read(Where(namespace=namespace, everywhere=everywhere, file=source))
+    found = read(Where(namespace=namespace, everywhere=everywhere, file=source, context=context))
     write(as_jsonl(found) if form is ExportFormat.JSONL else as_report(found, begins_at), output)

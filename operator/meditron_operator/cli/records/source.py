@@ -4,18 +4,20 @@ import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from meditron_operator import names
 from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.files import read_text
 from meditron_operator.core.killswitch.records import Record
 
+if TYPE_CHECKING:
+    from meditron_operator.shell.access import Access
+
 MAX_BYTES: Final = 256 * 2**20
 """Some hundred thousand records."""
 
 _META: Final = ("name", "namespace", "uid", "creationTimestamp")
-_TIMEOUT_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Where:
     namespace: str | None
     everywhere: bool
     file: str | None
+    context: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,7 @@ def read(where: Where) -> Found:
         raise BadInput("--namespace and --all-namespaces: one of them")
     if where.file is not None:
         return _sorted(_parsed(where.file), where.namespace)
-    namespace = None if where.everywhere else where.namespace or _current_namespace()
-    return _sorted(_listed(namespace), namespace)
+    return _sorted(*_listed(where))
 
 
 def read_copy(path: str, namespace: str | None) -> tuple[Record, ...]:
@@ -98,31 +100,25 @@ def _check(path: str, number: int, body: Any) -> None:
         raise BadInput(f"{path}: number {number} has no name and namespace") from None
 
 
-def _current_namespace() -> str:
-    from meditron_operator.shell.session import current_namespace  # noqa: PLC0415 - a file needs no cluster
-
-    return current_namespace()
-
-
-def _listed(namespace: str | None) -> list[Any]:
-    from meditron_operator.errors import ApiError, NotFoundError  # noqa: PLC0415
-    from meditron_operator.shell.session import load_configuration  # noqa: PLC0415
+def _listed(where: Where) -> tuple[list[Any], str | None]:
+    """The records, and whose they are: None for all namespaces'."""
+    from meditron_operator.errors import ApiError, NotFoundError  # noqa: PLC0415 - a file needs no cluster
+    from meditron_operator.shell.access import load_access  # noqa: PLC0415
 
     try:
-        return asyncio.run(_ask(load_configuration(), namespace))
+        access = load_access(where.context)
+        namespace = None if where.everywhere else where.namespace or access.namespace
+        return asyncio.run(_ask(access, namespace)), namespace
     except NotFoundError:
         raise BadInput("this cluster knows no KillRecord: apply crds/killrecords.yaml") from None
     except ApiError as error:
         raise BadInput(f"the records can't be read: {error}") from None
 
 
-async def _ask(configuration: Any, namespace: str | None) -> list[Any]:
-    from meditron_operator.shell.cluster import RECORDS, Cluster  # noqa: PLC0415
-    from meditron_operator.shell.session import connect  # noqa: PLC0415
+async def _ask(access: "Access", namespace: str | None) -> list[Any]:
+    from meditron_operator.shell.cluster import RECORDS  # noqa: PLC0415
+    from meditron_operator.shell.person import reaching  # noqa: PLC0415
 
-    connection = connect(configuration)
-    try:
-        found, _ = await Cluster(connection, _TIMEOUT_SECONDS).list(RECORDS, namespace=namespace or "")
-    finally:
-        await connection.http.close()
+    async with reaching(access) as person:
+        found, _ = await person.list(RECORDS, namespace=namespace or "")
     return found

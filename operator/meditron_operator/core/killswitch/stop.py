@@ -65,7 +65,7 @@ def grace_seconds(raw_spec: Any) -> int:
     """`shutdown.graceSeconds` of a raw spec, which may be of any shape."""
     match raw_spec:
         case {"shutdown": {"graceSeconds": int(seconds)}} if 1 <= seconds <= LONGEST_GRACE_SECONDS:
-            return seconds
+            return DEFAULT_GRACE_SECONDS if seconds is True else seconds
         case _:
             return DEFAULT_GRACE_SECONDS
 
