@@ -33,6 +33,7 @@ from meditron_operator.shell.cluster import (
 from meditron_operator.shell.guard.prober import ENGINE_PORT, Address, Prober
 from meditron_operator.shell.guard.together import Together
 
+_LONGEST_LABEL: Final = 63  # nothing can wear a longer one, and the server refuses to look for it
 WITHOUT_KEDA_SECONDS: Final = 60.0  # until its kind is looked for again
 
 
@@ -45,7 +46,6 @@ class Looker:
         self._clock = clock
         self._no_keda_until = 0.0
         self._pods = Together[str, list[Pod]](self._list_pods)
-        self._policies = Together[str, list[Policy]](self._list_policies)
         self._scalers = Together[str, list[Scaler]](self._list_scalers)
         self._nodes = Together[str, NodeState](self._read_node)
 
@@ -54,13 +54,13 @@ class Looker:
         namespace = target.ref.namespace
         pods, policies, scalers, workload = await asyncio.gather(
             self._pods.get(namespace),
-            self._policies.get(namespace),
+            self._list_policies(target),
             self._scalers.get(namespace),
             self._read(STATEFULSETS, namespace, target.child),
         )
         others = tuple(each for each in known.workloads if each.ref.name != target.child)
         workloads = (Workload.of(workload), *others) if workload else others
-        seen = Seen(pods=tuple(pods), policies=tuple(policies), scalers=tuple(scalers), workloads=workloads)
+        seen = Seen(pods=tuple(pods), policies=policies, scalers=tuple(scalers), workloads=workloads)
         return seen.of_target(target)
 
     async def scalers(self, target: Target) -> Seen:
@@ -107,8 +107,17 @@ class Looker:
     async def _list_pods(self, namespace: str) -> list[Pod]:
         return [Pod.of(obj) for obj in (await self._cluster.list(PODS, namespace=namespace))[0]]
 
-    async def _list_policies(self, namespace: str) -> list[Policy]:
-        return [Policy.of(obj) for obj in (await self._cluster.list(NETWORK_POLICIES, namespace=namespace))[0]]
+    async def _list_policies(self, target: Target) -> tuple[Policy, ...]:
+        """Its own by their label, and the one of the clients also without it: a namespace may have a thousand."""
+        name, namespace = target.ref.name, target.ref.namespace
+        allow = f"metadata.name={names.child_name(name, names.ALLOW_SUFFIX)}"
+        asked = [self._cluster.list(NETWORK_POLICIES, namespace=namespace, fields=allow)]
+        if len(name) <= _LONGEST_LABEL:
+            selector = f"{names.DEPLOYMENT_LABEL}={name}"
+            asked.append(self._cluster.list(NETWORK_POLICIES, selector, namespace=namespace))
+        found = await asyncio.gather(*asked)
+        policies = {policy.uid: policy for objects, _ in found for policy in map(Policy.of, objects)}
+        return tuple(policies.values())
 
     async def _list_scalers(self, namespace: str) -> list[Scaler]:
         if self._clock() < self._no_keda_until:

@@ -47,6 +47,7 @@ from meditron_operator.shell.watch import ObjectKey
 from meditron_operator.shell.workqueue import Chance
 
 AGAIN_SECONDS: Final = 0.1  # after something was done: did anything slip in meanwhile?
+FIRST_LOOK_SECONDS: Final = 0.25  # after the first requests; sooner when every pod is known to be gone
 LOOK_SECONDS: Final = 1.0  # while something is left; events come sooner
 RESYNC_SECONDS: Final = 60.0  # a proven stop is proven anew
 LOST_SECONDS: Final = 5.0  # while only a person can help
@@ -71,6 +72,7 @@ class Course:
     sent: bool = False  # the first requests are out: now there is time for records
     proven: Stop | None = None  # what the last proof was of
     proven_until: float = 0.0
+    look_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Stopper:
         step = plan(due, seen).without(course.done)
         if step.actions:
             course.proven = None  # something came back: the proof is worth nothing any more
+            course.look_after = self._clock() + FIRST_LOOK_SECONDS
         errors = await self._carry_out(step, course)
         final = due.cut or course.mode is Mode.HOLD  # a drain that waits has cut nothing yet
         self._note(course, cut=final and bool(step.traffic) and not errors, gone=due.cut and _has_gone(course, seen))
@@ -148,13 +151,13 @@ class Stopper:
         if off is None:
             return await self._let_run(target)
         course, stop = self._course(target, off), self._stop(target, off)
-        if (rest := self._rest(target, course, stop)) > 0:
-            return rest
         if course.engaged and continued(stop, target.status) is None:
             await self._tell(target, begun(stop, target.status))
             target = self._known.targets.get(key) or target
-        before = self._known.seen(target)
-        seen = await self._looker.look(target, before)
+        if (rest := self._rest(target, course, stop)) > 0:
+            return rest
+        seen = await self._looker.look(target, self._known.seen(target))
+        course.look_after = self._clock() + LOOK_SECONDS
         due = self._measures(course, stop, target, seen)
         course.pods |= {pod.uid: pod for pod in seen.pods}
         step = plan(due, seen)
@@ -169,11 +172,11 @@ class Stopper:
         return self._next_look(told, step, course, stop, findings)
 
     def _rest(self, target: Target, course: Course, stop: Stop) -> float:
-        """Seconds for which the last proof still counts: nothing is known to be due, nothing new to be told."""
+        """Seconds until a look makes sense: the last proof still counts, or pods are known to be there still."""
         due = self._measures(course, stop, target, seen := self._known.seen(target))
-        if course.proven != stop or plan(due, seen).without(course.done).actions:
-            return 0.0
-        return course.proven_until - self._clock()
+        if course.proven == stop and not plan(due, seen).without(course.done).actions:
+            return course.proven_until - self._clock()
+        return course.look_after - self._clock() if due.cut and seen.pods else 0.0
 
     async def _findings(self, target: Target, course: Course, due: Measures, seen: Seen) -> Findings:
         stored = target.status
