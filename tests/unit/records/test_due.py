@@ -195,6 +195,20 @@ def test_an_outcome_goes_to_the_record_that_it_is_of() -> None:
     assert clerk.records[0] == sealed
 
 
+def test_two_guards_that_looked_at_different_times_agree() -> None:
+    """As long as nothing is proven, only news is written; the proof has its own times."""
+    clerk, here = Clerk(), carrier(ENGAGED)
+    clerk.keep(here)
+    clerk.conclude(here, outcome(SwitchState.ENGAGED_UNVERIFIED, seconds_to_stop=2.0))
+    first = clerk.records[0].status
+    clerk.conclude(here, outcome(SwitchState.ENGAGED_UNVERIFIED, seconds_to_stop=2.5))
+    assert clerk.records[0].status == first
+    clerk.conclude(here, outcome(SwitchState.ENGAGED_UNVERIFIED, seconds_to_stop=2.5, deployments=2))
+    assert clerk.records[0].status == {**first, "deployments": 2}
+    clerk.conclude(here, outcome(seconds_to_stop=30.0))
+    assert clerk.records[0].status["secondsToStop"] == 30.0
+
+
 def test_more_pods_than_a_record_holds() -> None:
     clerk = Clerk()
     clerk.keep(carrier(ENGAGED))

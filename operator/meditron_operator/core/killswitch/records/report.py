@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from meditron_operator.core.killswitch.records.record import STOPS, Action, Record, in_order
-from meditron_operator.core.killswitch.records.verify import Finding, verify
+from meditron_operator.core.killswitch.records.verify import Finding, Kind, verify
 
 _NOT_KNOWN: Final = "nobody that the server named (see the API audit log)"
 
@@ -38,11 +38,17 @@ def _chapter(namespace: str, chain: list[Record], begins_at: int) -> Iterator[st
 
 
 def _line(record: Record, findings: Iterable[Finding]) -> str:
-    about = [finding for finding in findings if finding.record == record.name]
-    broken = any(finding.broken for finding in about)
-    later = "not fixed by a later record yet" if any(not finding.broken for finding in about) else "fixed"
-    parts = [_what(record), *_why(record), _outcome(record), "**chain broken here**" if broken else later]
+    parts = [_what(record), *_why(record), _outcome(record), _place([f for f in findings if f.record == record.name])]
     return f"{_said(record.name)} {moment(record)}: " + "; ".join(parts)
+
+
+def _place(about: list[Finding]) -> str:
+    """How the record stands in its chain."""
+    if any(finding.broken for finding in about):
+        return "**chain broken here**"
+    if any(finding.kind is Kind.NOT_ANCHORED for finding in about):
+        return "not fixed by a later record yet"
+    return "fixed but for its outcome" if about else "fixed"
 
 
 def moment(record: Record) -> str:

@@ -22,6 +22,7 @@ from meditron_operator.core.killswitch.told import SwitchState
 Manifest = dict[str, Any]
 
 _FINAL: Final = frozenset({SwitchState.ENGAGED, SwitchState.RELEASED, SwitchState.RESUMED})
+_MEASURED: Final = ("trafficCutAt", "lastPodGoneAt", "verifiedAt", "secondsToStop")
 _COMES_TO: Final[Mapping[str, SwitchState]] = {Action.RELEASE: SwitchState.RELEASED, Action.RESUME: SwitchState.RESUMED}
 
 
@@ -102,7 +103,11 @@ def outcome_of(record: Record, outcome: Outcome) -> Manifest:
         "unconfirmedPods": _named(outcome.unconfirmed_pods),
     }
     status = {key: value for key, value in told.items() if value not in (None, "", [])}
-    return _sealed(record, status) if outcome.state in _FINAL else status
+    if outcome.state in _FINAL:
+        return _sealed(record, status)
+    # Two guards look at slightly different times: the first one's stay, or each would write after the other for ever.
+    same = record.status.get("state") == status["state"]
+    return status | {key: record.status[key] for key in _MEASURED if same and key in record.status}
 
 
 def _sealed(record: Record, status: Manifest) -> Manifest:
