@@ -26,7 +26,6 @@ async def test_without_the_definition_a_stop_goes_on_and_its_record_is_tried_aga
                 await work
         watching.cancel()
     assert {asked["path"] for asked in server.asked} == {"/apis/meditron.ai/v1alpha1/killrecords"}
-    assert register.unreleased() == []
 
 
 async def test_where_nothing_is_due_nothing_is_asked() -> None:

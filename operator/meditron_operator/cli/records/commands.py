@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from meditron_operator.cli.switch.options import Context
+
 app = typer.Typer(
     help="Records of the kill switch: what was stopped, by whom, why, with what outcome.",
     no_args_is_help=True,
@@ -30,9 +32,6 @@ Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all
 Source = Annotated[
     str | None,
     typer.Option("--from", metavar="FILE", help="Read an export, without a cluster; - reads stdin."),
-]
-Context = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Context of the kubeconfig. (default: its current one)")
 ]
 BeginsAt = Annotated[
     int, typer.Option("--begins-at", min=1, metavar="NUMBER", help="Older records were purged after their time.")

@@ -3,14 +3,24 @@
 import json
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meditron_operator.cli.switch import complete
 from meditron_operator.cli.switch.asked import Asked, read
 from meditron_operator.cli.switch.failing import BAD_INPUT, Failed
+from meditron_operator.cli.switch.options import (
+    HERE,
+    Context,
+    Form,
+    Name,
+    Namespace,
+    OperatorNamespace,
+    Output,
+    WholeCluster,
+    WholeNamespace,
+    asked_for,
+)
 from meditron_operator.cli.switch.telling import Telling
 from meditron_operator.core.killswitch.effective import Mode
 from meditron_operator.core.killswitch.outcome import Standing
@@ -20,38 +30,6 @@ if TYPE_CHECKING:
     from meditron_operator.cli.switch.kill import Seen
 
 app = typer.Typer()
-
-
-class Form(StrEnum):
-    """Forms of an answer."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="NAME", help="The MeditronDeployment.", show_default=False, autocompletion=complete.deployments
-    ),
-]
-Namespace = Annotated[
-    str | None,
-    typer.Option("--namespace", "-n", metavar="NAMESPACE", help="Its namespace. (default: the kubeconfig's)"),
-]
-WholeNamespace = Annotated[bool, typer.Option("--namespace-scope", help="Everything in the namespace, at once.")]
-WholeCluster = Annotated[bool, typer.Option("--all", help="Every deployment of the cluster, at once.")]
-OperatorNamespace = Annotated[
-    str,
-    typer.Option(
-        envvar="MEDITRON_NAMESPACE", metavar="NAMESPACE", help="Where the operator runs: carries the switch of --all."
-    ),
-]
-Context = Annotated[
-    str | None, typer.Option(metavar="CONTEXT", help="Context of the kubeconfig. (default: the current one)")
-]
-Output = Annotated[Form, typer.Option("--output", "-o", help="Form of the answer.")]
-HERE = "meditron-system"
 
 
 @app.command("kill")
@@ -94,7 +72,7 @@ def kill_command(  # noqa: PLR0913 - the options are the command's interface
 
       meditron kill ward-assistant --mode drain --reason "update of the ward's system"
     """
-    asked = _asked(name, namespace, namespace_scope, everything, operator_namespace, context)
+    asked = asked_for(name, namespace, namespace_scope, everything, operator_namespace, context)
 
     def run() -> int:
         from meditron_operator.cli.switch.kill import Order, kill  # noqa: PLC0415 - `--help` needs no cluster
@@ -125,7 +103,7 @@ def release_command(  # noqa: PLR0913 - as above
 
       meditron release ward-assistant -n clinical-ai
     """
-    _step("RELEASE", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
+    _step("RELEASE", asked_for(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
 
 
 @app.command("approve")
@@ -143,7 +121,7 @@ def approve_command(  # noqa: PLR0913 - as above
 
     meditron approve ward-assistant -n clinical-ai
     """
-    _step("APPROVE", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=yes)
+    _step("APPROVE", asked_for(name, namespace, namespace_scope, everything, operator_namespace, context), yes=yes)
 
 
 @app.command("resume")
@@ -160,7 +138,50 @@ def resume_command(  # noqa: PLR0913 - as above
 
     meditron resume ward-assistant -n clinical-ai
     """
-    _step("RESUME", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
+    _step("RESUME", asked_for(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
+
+
+@app.command("drill")
+def drill_command(  # noqa: PLR0913 - as above
+    name: Name = None,
+    *,
+    namespace: Namespace = None,
+    ticket: Annotated[str | None, typer.Option(metavar="TICKET", help="Number of the exercise.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="For the stop, and for coming back.")
+    ] = 600.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask back: no patient depends on it now.")] = False,
+    operator_namespace: OperatorNamespace = HERE,
+    context: Context = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Try the kill switch on a deployment that nobody needs now: stop it, prove it, have it released, bring it back.
+
+    It takes two people, as every release does: you stop it and ask for the release (roles meditron-stopper and
+    meditron-releaser); it waits up to 15 minutes until somebody else runs `meditron approve`, then resumes. The answer
+    as JSON is the evidence, with every time; the guard's records have the reason "drill".
+
+    Exit code 0: stopped, proven, and back. 3: not proven, and back. 1: not stopped, not approved, or not back.
+
+      meditron drill canary -n clinical-ai -o json > drill.json
+    """
+    asked = asked_for(name, namespace, False, False, operator_namespace, context)
+
+    def run() -> int:
+        from meditron_operator.cli.switch.drill import Exercise, drill  # noqa: PLC0415 - as above
+
+        tell, ticketed = Telling(quiet=output is Form.JSON), screened_ticket(ticket)
+        if ticketed.warning:
+            tell.warn(ticketed.warning)
+        exercise = Exercise(ticket=ticketed.text, seconds=timeout)
+        evidence = drill(read(asked, needs_target=True), exercise, tell, _agreed if yes else _ask_for_drill)
+        if output is Form.JSON:
+            typer.echo(json.dumps(evidence.wire(), indent=2, ensure_ascii=False))
+        else:
+            tell.say("passed" if evidence.code == 0 else "NOT passed", "bold")
+        return evidence.code
+
+    _end(run)
 
 
 @app.command("status")
@@ -181,7 +202,7 @@ def status_command(  # noqa: PLR0913 - as above
       meditron status -A
     """
     whole = name is None and not all_namespaces
-    asked = _asked(name, namespace, whole, all_namespaces, operator_namespace, context)
+    asked = asked_for(name, namespace, whole, all_namespaces, operator_namespace, context)
 
     def run() -> int:
         from meditron_operator.cli.switch.status import status  # noqa: PLC0415 - as above
@@ -189,24 +210,6 @@ def status_command(  # noqa: PLR0913 - as above
         return status(read(asked, needs_target=True), Telling(quiet=False), as_json=output is Form.JSON)
 
     _end(run)
-
-
-def _asked(  # noqa: PLR0913, PLR0917 - the options that all have
-    name: str | None,
-    namespace: str | None,
-    whole_namespace: bool,
-    whole_cluster: bool,
-    operator_namespace: str,
-    context: str | None,
-) -> Asked:
-    return Asked(
-        name=name,
-        namespace=namespace,
-        whole_namespace=whole_namespace,
-        whole_cluster=whole_cluster,
-        operator_namespace=operator_namespace,
-        context=context,
-    )
 
 
 def _step(which: str, asked: Asked, *, yes: bool) -> None:
@@ -224,10 +227,18 @@ def _agreed(_: str) -> bool:
 
 
 def _ask(words: str) -> bool:
+    return _asked_back(words, "not released", "Take the kill switch off?")
+
+
+def _ask_for_drill(words: str) -> bool:
+    return _asked_back(words, "no drill", "Begin?")
+
+
+def _asked_back(words: str, undone: str, question: str) -> bool:
     if not sys.stdin.isatty():
-        raise Failed(BAD_INPUT, f"not released: {words} Nobody can be asked here: add --yes")
-    typer.echo(words)
-    return typer.confirm("Take the kill switch off?")
+        raise Failed(BAD_INPUT, f"{undone}: {words} Nobody can be asked here: add --yes")
+    typer.echo(words, err=True)
+    return typer.confirm(question, err=True)
 
 
 def _answer(seen: "Seen", tell: Telling, output: Form) -> int:
