@@ -17,11 +17,9 @@ from meditron_operator.errors import (
     UntrustedError,
 )
 from meditron_operator.shell.access import Access
-from meditron_operator.shell.cluster import CHILDREN, PODS, Cluster, Resource
+from meditron_operator.shell.cluster import PODS, Cluster, Resource
 from meditron_operator.shell.session import connect
 
-STATEFUL_SETS: Final = CHILDREN["StatefulSet"]
-ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
 _REVIEWS: Final = Resource("SelfSubjectReview", "authentication.k8s.io/v1", "selfsubjectreviews")
 _ACCESS_REVIEWS: Final = Resource("SelfSubjectAccessReview", "authorization.k8s.io/v1", "selfsubjectaccessreviews")
 
@@ -81,19 +79,16 @@ class Person(Cluster):
 
     async def one(self, resource: Resource, ref: Ref) -> Manifest:
         """One object as it is now."""
-        return _object(await self._request("GET", resource.path(ref.namespace, ref.name)))
+        return _object(await self.read(resource, ref.namespace, ref.name))
 
     async def many(self, resource: Resource, namespace: str, selector: str = "") -> tuple[Manifest, ...]:
         """All objects of a kind in a namespace; "" stands for all namespaces."""
-        params = {"labelSelector": selector} if selector else None
-        answer = await self._request("GET", resource.path(namespace), params=params)
-        return tuple(map(_object, answer.get("items") or ()))
+        found, _ = await self.list(resource, selector, namespace=namespace)
+        return tuple(map(_object, found))
 
     async def end(self, pod: Ref, uid: str) -> None:
         """Have exactly this pod end at once; also one that was given longer."""
-        body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
-        body["gracePeriodSeconds"] = HALT_GRACE_SECONDS
-        await self._request("DELETE", PODS.path(pod.namespace, pod.name), body=body)
+        await self.remove(PODS, pod, uid, HALT_GRACE_SECONDS)
 
     async def try_pod(self, pod: Manifest) -> None:
         """Ask whether the API server would let this pod in; none is made."""

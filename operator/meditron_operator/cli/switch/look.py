@@ -10,8 +10,16 @@ from meditron_operator.core.killswitch.effective import Scope
 from meditron_operator.core.killswitch.sight import Key, Object, Objects, Sight, sights
 from meditron_operator.core.live import Ref
 from meditron_operator.errors import ApiError, NotFoundError, RefusedError
-from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, NETWORK_POLICIES, PODS, Resource
-from meditron_operator.shell.person import ENDPOINT_SLICES, STATEFUL_SETS, DoubtfulError, Person
+from meditron_operator.shell.cluster import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    PODS,
+    STATEFULSETS,
+    Resource,
+)
+from meditron_operator.shell.person import DoubtfulError, Person
 
 _LONGEST_LABEL: Final = 63
 MOST_TRIED: Final = 10
@@ -39,7 +47,7 @@ class Looker:
             self._deployments(),
             self._children(PODS),
             self._children(NETWORK_POLICIES),
-            self._children(STATEFUL_SETS),
+            self._children(STATEFULSETS),
             self._children(ENDPOINT_SLICES),
         )
         namespaces = await self._namespaces({each["metadata"]["namespace"] for each in deployments})
