@@ -125,6 +125,7 @@ def test_the_role_grants_no_more_than_it_says() -> None:
         assert {verb for resource, verb in granted if resource == looked_at} == {"list", "watch"}
 
 
+@pytest.mark.guarantee("G15")
 def test_the_guard_holds_no_verb_of_a_release() -> None:
     granted = granted_to(f"{GUARD_NAME}-records")
     assert not any("*" in word for pair in granted for word in pair)
@@ -187,6 +188,12 @@ def test_our_own_policies_are_asked_for() -> None:
         ]
 
 
+@pytest.mark.guarantee("G3", "K1", "K3", "K4")
+def test_no_webhook_stands_in_the_way_of_a_stop() -> None:
+    assert not {kind for kind in kinds("--kube-version", "1.37.0") if "Webhook" in kind}
+
+
+@pytest.mark.guarantee("G3")
 def test_a_stop_depends_on_no_kind_of_ours() -> None:
     """The API server refuses what a policy matches until it has learnt of the kind of its parameters: for up to half
     a minute after our installation. An annotation that stops a model, and the deletion of its pods, can't wait."""

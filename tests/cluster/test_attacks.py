@@ -28,6 +28,7 @@ def results(attacked: Testbed) -> list[Result]:
     return run(attacked)
 
 
+@pytest.mark.guarantee("G10", "K11", "K5")
 def test_nothing_gets_through(results: list[Result]) -> None:
     assert len(results) > 400
     bad = [result for result in results if result.outcome in {Outcome.BREACH, Outcome.FAILED}]

@@ -152,6 +152,7 @@ def test_a_stop_by_who_may_stop_and_no_more(admin: Admin, namespace: str, people
     assert annotations(admin, namespace, notes) == stored
 
 
+@pytest.mark.guarantee("G8")
 def test_a_weaker_stop_changes_nothing(admin: Admin, namespace: str, people: People, notes: str) -> None:
     engage(admin, namespace, notes)
     done = people("anna").run("kill", notes, "--mode", "hold").stopped()
@@ -184,6 +185,7 @@ def test_the_stop_is_the_first_request(
     assert (first.verb, first.resource, first.name, first.code) == ("patch", "meditrondeployments", "notes", 200)
 
 
+@pytest.mark.guarantee("G3")
 def test_without_an_operator_it_takes_the_pods_away_itself(
     admin: Admin, namespace: str, people: People, orphaned: str
 ) -> None:
@@ -319,6 +321,7 @@ def test_the_roles_suffice_for_a_release(admin: Admin, namespace: str, people: P
     admin.wait_settled(namespace, notes, "Ready")
 
 
+@pytest.mark.guarantee("G13")
 def test_a_drill_by_two_people(admin: Admin, namespace: str, people: People, notes: str) -> None:
     first, second = people("root-rita"), people("root-paul")
     assert "add --yes" in first.run("drill", notes).refused(2)

@@ -26,6 +26,7 @@ def assert_stopped(admin: Admin, namespace: str, name: str) -> Manifest:
     return stopped
 
 
+@pytest.mark.guarantee("G11")
 def test_halt_cuts_everything_at_once(admin: Admin, namespace: str) -> None:
     """The other two modes are in test_modes.py."""
     admin.create(deployment("notes", namespace))
@@ -43,6 +44,7 @@ def test_halt_cuts_everything_at_once(admin: Admin, namespace: str) -> None:
     assert admin.get("Service", namespace, "notes") == address  # clients keep the address
 
 
+@pytest.mark.guarantee("G6")
 def test_after_a_release_it_stays_off_until_somebody_resumes(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
@@ -64,6 +66,7 @@ def test_after_a_release_it_stays_off_until_somebody_resumes(admin: Admin, audit
     assert admin.get("NetworkPolicy", namespace, "notes-allow") is not None
 
 
+@pytest.mark.guarantee("G7")
 def test_engaged_again_it_takes_two_people_again(admin: Admin, namespace: str) -> None:
     admin.create(deployment("notes", namespace, replicas=0))
     for _ in range(2):
@@ -98,6 +101,7 @@ def test_a_wider_scope_stops_and_releases_all_in_it(admin: Admin, namespace: str
         admin.wait_settled(namespace, name, "Ready")
 
 
+@pytest.mark.guarantee("G12", "K14")
 def test_stopped_is_not_said_before_the_last_pod_is_gone(bed: Testbed, admin: Admin, namespace: str) -> None:
     """The node doesn't answer: while the pod's object is there, nobody may believe that it is off."""
     admin.create(deployment("notes", namespace))
@@ -163,6 +167,7 @@ def test_it_can_be_mended_while_it_is_stopped(admin: Admin, namespace: str) -> N
     assert workload["spec"]["replicas"] == 0
 
 
+@pytest.mark.guarantee("G2", "K7")
 def test_a_spec_that_no_longer_fits_is_stopped_all_the_same(admin: Admin, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
@@ -175,6 +180,7 @@ def test_a_spec_that_no_longer_fits_is_stopped_all_the_same(admin: Admin, namesp
     assert_stopped(admin, namespace, "notes")
 
 
+@pytest.mark.guarantee("G3", "K2")
 def test_engaged_while_the_operator_is_down(bed: Testbed, admin: Admin, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
@@ -186,6 +192,7 @@ def test_engaged_while_the_operator_is_down(bed: Testbed, admin: Admin, namespac
     assert_stopped(admin, namespace, "notes")
 
 
+@pytest.mark.guarantee("G8")
 def test_engaging_twice_writes_nothing(admin: Admin, audit: Audit, namespace: str) -> None:
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")

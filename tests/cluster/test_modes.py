@@ -85,6 +85,7 @@ def as_written(admin: Admin, namespace: str) -> list[tuple[str, str, int]]:
 
 
 @pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.guarantee("G11")
 def test_hold_closes_the_gates_and_keeps_the_pods(admin: Admin, audit: Audit, namespace: str, scope: str) -> None:
     before, kept = serve(admin, namespace), as_written(admin, namespace)
 
@@ -230,6 +231,7 @@ def test_a_hold_gives_nothing_back_that_a_wider_halt_took(admin: Admin, namespac
 
 
 @pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.guarantee("G11")
 def test_a_drain_cuts_when_its_grace_is_over_with_no_guard(
     admin: Admin, audit: Audit, namespace: str, scope: str
 ) -> None:

@@ -64,6 +64,7 @@ def intact(records: list[Record]) -> bool:
     return [str(finding) for finding in verify(records) if finding.broken] == []
 
 
+@pytest.mark.guarantee("G9")
 async def test_a_whole_life(admin: Admin, account: Path, ward: str) -> None:
     async with guarding(account) as register:
         assert await register.keep(look(admin, ward), now()) is None
@@ -171,6 +172,7 @@ def unlatched(admin: Admin, kind: str, namespace: str | None, name: str) -> Iter
     wait_for("the latch to be back", lambda: not free(), 30)
 
 
+@pytest.mark.guarantee("G5")
 async def test_a_stop_that_vanished_is_engaged_again(admin: Admin, account: Path, ward: str) -> None:
     """Its annotation was taken off; then it was deleted and made anew, and a guard ended when it had put it back."""
     async with guarding(account) as register:
@@ -277,6 +279,7 @@ class Dying(Cluster):
         return answer
 
 
+@pytest.mark.guarantee("G9")
 async def test_ended_between_any_two_writes_it_is_completed_by_the_next(admin: Admin, account: Path, ward: str) -> None:
     async def live(register: Register) -> None:
         """Everything that is to be written for the state as it is."""

@@ -232,6 +232,7 @@ def forged(where: Place, path: str) -> Iterator[Attack]:
             yield Attack(words, where, "PUT", path, change, live=path, query={"fieldManager": "m0"})
 
 
+@pytest.mark.guarantee("G10")
 def test_nobody_gets_through(attackers: Attackers, place: Place, admin: Admin, guard: Admin) -> None:
     guard.create(record(place.namespace, 2))
     everything = [

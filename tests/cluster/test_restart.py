@@ -66,6 +66,7 @@ def grace_of(workload: Manifest | None) -> int | None:
     return workload["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] if workload else None
 
 
+@pytest.mark.guarantee("G5")
 def test_the_api_server_restarts(bed: Testbed, admin: Admin, audit: Audit, namespace: str) -> None:
     """Watches break and come back; what is there already is not written again."""
     admin.create(deployment("notes", namespace, replicas=0))

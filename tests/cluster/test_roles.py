@@ -98,6 +98,7 @@ def test_the_table_of_the_page_is_true(staffed: Testbed) -> None:
         assert {column: allowed(admin, user, *MEANS[column]) for column in MEANS} == columns, role
 
 
+@pytest.mark.guarantee("G15")
 def test_the_operator_holds_no_verb_of_a_release(staffed: Testbed) -> None:
     user = f"system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}"
     admin = Admin(staffed.kubeconfig)
@@ -110,6 +111,7 @@ def test_the_operator_holds_no_verb_of_a_release(staffed: Testbed) -> None:
     ("Namespace", None, "scope-running"),
     ("Namespace", None, NAMESPACE),
 ])  # fmt: skip
+@pytest.mark.guarantee("G7")
 def test_a_stop_and_a_release_with_nothing_but_the_roles(
     staffed: Testbed, kind: str, namespace: str | None, name: str
 ) -> None:

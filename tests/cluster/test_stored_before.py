@@ -157,6 +157,7 @@ def test_an_event_tells_where_the_server_takes_no_status(old: Admin, name: str) 
 
 
 @pytest.mark.parametrize("name", sorted(INVALID.keys() - NEVER_STARTED))
+@pytest.mark.guarantee("G2", "K8")
 def test_its_kill_switch_can_be_set(old: Admin, name: str) -> None:
     """No rule of the CRD keeps a person from switching off what was stored before it."""
     old.patch("MeditronDeployment", NAMESPACE, name, {"metadata": {"annotations": {"meditron.ai/kill-switch": "halt"}}})

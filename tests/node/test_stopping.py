@@ -78,6 +78,7 @@ def wait_replaced(admin: Admin, space: str, before: Manifest | None) -> None:
     admin.wait("Pod", space, "notes-0", lambda body: body is None or body["metadata"]["uid"] != uid, 60)
 
 
+@pytest.mark.guarantee("G1")
 def test_a_stop_cuts_the_stream(bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str) -> None:
     admin.create(served("notes", clinic, ground.engine_image, env=LONG, shutdown={"graceSeconds": 3}))
     wait_available(admin, clinic, "notes")
@@ -119,6 +120,7 @@ def uid_of_pod(admin: Admin, clinic: str) -> str | None:
     return body["metadata"]["uid"] if body else None
 
 
+@pytest.mark.guarantee("G11")
 def test_a_hold_lets_answers_finish_and_nobody_new_in(
     bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_hold_lets_answers_finish_and_nobody_new_in(
     assert admin.get("NetworkPolicy", clinic, "notes-allow") is not None
 
 
+@pytest.mark.guarantee("G11")
 def test_a_drain_lets_answers_finish_until_its_grace_is_over(
     bed: Testbed, admin: Admin, ground: Ground, clinic: str, probe: str
 ) -> None:

@@ -1,8 +1,11 @@
 """The testbed as tests and the demo use it."""
 
+import os
 import platform
+import signal
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.testbed import control, instances
@@ -130,6 +133,17 @@ class Testbed:
     def kill(self, program: str) -> None:
         """SIGKILL, and wait for its end."""
         self._control.kill(program)
+
+    @contextmanager
+    def hung(self, program: str) -> Iterator[None]:
+        """Meanwhile the program is there, and gets no processor time (SIGSTOP)."""
+        pid = self.status()[program].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def start_program(self, program: str) -> None:
         """Start a stopped program as it was; returns when it is healthy."""

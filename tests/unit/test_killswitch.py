@@ -23,6 +23,7 @@ def alone(annotations: Annotations) -> Off | None:
     "value", ["halt", "hold", "drain", "", "True ", "no", "false", "off", "0", "release", " ", "HALT"]
 )
 @pytest.mark.parametrize("scope", Scope)
+@pytest.mark.guarantee("K5")
 def test_every_value_engages_at_every_scope(scope: Scope, value: str) -> None:
     assert effective({scope: {SWITCH: value}}) == Engaged(scope=scope, mode=value or "halt", reason="")
 
@@ -53,6 +54,7 @@ def test_these_let_it_run(annotations: Annotations) -> None:
 
 
 @pytest.mark.parametrize("scope", Scope)
+@pytest.mark.guarantee("G6")
 def test_a_release_alone_restarts_nothing(scope: Scope) -> None:
     found = effective({scope: RELEASED})
     assert found == Released(scope=scope, requested_by="rita", approved_by="paul")
@@ -69,6 +71,7 @@ def test_engaged_again_counts_whatever_is_left_of_the_last_release() -> None:
     list(itertools.pairwise([{}, RELEASED, {SWITCH: "hold"}, {SWITCH: "drain"}, {SWITCH: "halt"}])),
 )
 @pytest.mark.parametrize("scopes", list(itertools.permutations(Scope, 2)))
+@pytest.mark.guarantee("G8")
 def test_the_strictest_scope_counts(weaker: Annotations, stronger: Annotations, scopes: tuple[Scope, Scope]) -> None:
     here, there = scopes
     assert effective({here: weaker, there: stronger}) == effective({there: stronger})

@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.bench.kill import report
 from tests.bench.kill.clocks import Zeros
 from tests.bench.kill.report import Result, Tell
-from tests.bench.kill.scenes import NAMESPACE, Bench, Series, hung
+from tests.bench.kill.scenes import NAMESPACE, Bench, Series
 from tests.cluster.support import Admin
 from tests.testbed import Testbed
 from tests.testbed.commands import Program
@@ -48,7 +48,7 @@ def _measure(bed: Testbed, tell: Tell) -> tuple[list[Result], Series, Series]:
         bench = Bench(admin, zeros, tell)
         idle = bench.stops(GUARD, "idle", bench.targets("idle", STOPS))
         targets = bench.targets("hung", STOPS)
-        with hung(bed, "operator"):
+        with bed.hung("operator"):
             stuck = bench.stops(GUARD, "while the operator is hung (SIGSTOP)", targets)
         storm, large = (
             bench.storm(GUARD, f"storm-{size}", size, bench.targets(f"in-{size}", STOPS))

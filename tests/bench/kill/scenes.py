@@ -1,18 +1,14 @@
 """What is measured: from a person's PATCH to the StatefulSet at no replicas, in one situation after the other."""
 
-import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.bench.kill.clocks import Zeros
 from tests.cluster.people import engage
 from tests.cluster.support import Admin, deployment
-from tests.testbed import Testbed
 
 NAMESPACE = "bench"
 CREATORS = 8
@@ -82,15 +78,3 @@ class Bench:
         with ThreadPoolExecutor(CREATORS) as pool:
             for _ in pool.map(lambda name: self._admin.create(deployment(name, NAMESPACE, replicas=replicas)), found):
                 pass
-
-
-@contextmanager
-def hung(bed: Testbed, program: str) -> Iterator[None]:
-    """The program gets no processor time."""
-    pid = bed.status()[program].pid
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)

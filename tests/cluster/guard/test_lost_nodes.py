@@ -28,6 +28,7 @@ def lose(admin: Admin, node: str, namespace: str, pod: str) -> None:
 
 
 @pytest.mark.parametrize("confirmation", ["taint", "delete"])
+@pytest.mark.guarantee("G5", "G12")
 def test_it_is_unconfirmed_until_a_person_says_that_the_node_is_off(
     bed: Testbed, admin: Admin, namespace: str, confirmation: str
 ) -> None:

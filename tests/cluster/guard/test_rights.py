@@ -83,6 +83,7 @@ def test_every_right_is_used_and_none_is_missing(
     assert {(request.resource, request.verb) for request in requests} == granted()
 
 
+@pytest.mark.guarantee("G14")
 def test_its_requests_have_a_queue_of_their_own(bed: Testbed, admin: Admin) -> None:
     schema = admin.get("FlowSchema", None, names.GUARD_NAME)
     assert schema is not None

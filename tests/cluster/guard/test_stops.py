@@ -23,6 +23,7 @@ def serving(admin: Admin, namespace: str, *names: str, **spec: object) -> None:
         admin.wait_settled(namespace, name, "Ready")
 
 
+@pytest.mark.guarantee("G3", "G12")
 def test_a_halt_is_carried_out_and_proven_while_the_operator_is_down(
     bed: Testbed, admin: Admin, namespace: str
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_wider_scope_stops_all_in_it(bed: Testbed, admin: Admin, namespace: st
         admin.wait_settled(namespace, name, "Ready")
 
 
+@pytest.mark.guarantee("G11")
 def test_a_hold_keeps_the_pods_warm_until_it_becomes_a_halt(bed: Testbed, admin: Admin, namespace: str) -> None:
     serving(admin, namespace, "notes")
     (pod,) = pods_of(admin, namespace, "notes")
@@ -96,6 +98,7 @@ def test_a_hold_keeps_the_pods_warm_until_it_becomes_a_halt(bed: Testbed, admin:
         assert halted["engagedAt"] > held["engagedAt"]
 
 
+@pytest.mark.guarantee("G11")
 def test_a_drain_lets_answers_finish_and_then_cuts(bed: Testbed, admin: Admin, namespace: str) -> None:
     """No engine runs on a simulated node, so none says that it is idle: the grace decides."""
     serving(admin, namespace, "notes", shutdown={"graceSeconds": 4})
@@ -138,6 +141,7 @@ def _grace(body: Manifest | None) -> int | None:
 
 
 @pytest.mark.parametrize("replicas", [1, 3])
+@pytest.mark.guarantee("G2")
 def test_who_scales_it_up_where_no_policy_forbids_it_loses(
     bed: Testbed, admin: Admin, namespace: str, replicas: int
 ) -> None:
@@ -189,6 +193,7 @@ def unguarded_by_admission(bed: Testbed, admin: Admin, namespace: str) -> Iterat
         ({"model": "meditron-7b"}, "namespace"),  # the server takes no write to such an object, no annotation either
     ],
 )
+@pytest.mark.guarantee("G2", "K8")
 def test_a_stored_spec_of_any_shape_is_stopped(
     bed: Testbed, admin: Admin, namespace: str, spec: Manifest, scope: str
 ) -> None:

@@ -117,6 +117,7 @@ def serving(admin: Admin, namespace: str, *deployments: str) -> None:
         admin.wait_settled(namespace, name, "Ready")
 
 
+@pytest.mark.guarantee("G5")
 async def test_killed_between_any_two_of_its_writes_another_completes(
     bed: Testbed, admin: Admin, namespace: str
 ) -> None:
@@ -165,6 +166,7 @@ def test_kill_9_and_a_start_complete_it_too(bed: Testbed, admin: Admin, namespac
         assert is_down(admin, namespace, "notes")
 
 
+@pytest.mark.guarantee("G8")
 def test_two_guards_come_to_one_end_and_then_write_nothing(
     bed: Testbed, admin: Admin, audit: Audit, namespace: str
 ) -> None:
@@ -266,6 +268,7 @@ class Blindfolded(Cut):
 
 
 @pytest.mark.parametrize("after", [0.0, 2.0])
+@pytest.mark.guarantee("G4")
 async def test_it_fails_closed_where_asked_to(bed: Testbed, admin: Admin, namespace: str, after: float) -> None:
     serving(admin, namespace, "notes")
     connection, prober = connection_of(bed), Prober()
