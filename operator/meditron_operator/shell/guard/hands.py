@@ -49,6 +49,11 @@ class Hands:
         answered, _ = await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
         return [error for task in answered if not task.cancelled() and (error := task.result()) is not None]
 
+    def drop(self) -> None:
+        """Wait for no answer any more."""
+        for task in self._tasks:
+            task.cancel()
+
     def _send(self, action: Action, done: set[Done]) -> asyncio.Task[ApiError | None]:
         done.add(done_by(action))
         task = asyncio.create_task(self._take(action, done))

@@ -24,6 +24,7 @@ from meditron_operator.shell.guard.prober import Prober
 from meditron_operator.shell.guard.records import Records
 from meditron_operator.shell.guard.registrar import Registrar
 from meditron_operator.shell.guard.stopper import Stopper, Tools
+from meditron_operator.shell.guard.teller import Teller
 from meditron_operator.shell.health import Vitals, serve
 from meditron_operator.shell.register import Register
 from meditron_operator.shell.session import connect
@@ -43,11 +44,12 @@ class Guard:
         self.known = Known(cluster, config.operator_namespace, chance)
         self.known.fail_closed_after = config.fail_closed_after_seconds
         self.metrics = GuardMetrics(self.known.ages)
+        self._hands = Hands(cluster, _now, self.metrics.failed)
         tools = Tools(
-            cluster=cluster,
             known=self.known,
+            teller=Teller(cluster, self.known, self.metrics),
             looker=Looker(cluster, prober, time.monotonic),
-            hands=Hands(cluster, _now, self.metrics.failed),
+            hands=self._hands,
             metrics=self.metrics,
         )
         self.stopper = Stopper(tools, _now, chance)
@@ -59,6 +61,12 @@ class Guard:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        try:
+            await self._work()
+        finally:
+            self._hands.drop()
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stopper.acts.run())
             group.create_task(self.stopper.proofs.run())

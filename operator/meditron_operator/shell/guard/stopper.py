@@ -1,12 +1,9 @@
 """Stops deployments. Two lanes for each: one acts on what is known, at once; one looks, proves and tells."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
-
-import structlog
 
 from meditron_operator.core.guard.actions import Done, Plan, letting_go, plan
 from meditron_operator.core.guard.carriers import Target
@@ -15,7 +12,6 @@ from meditron_operator.core.guard.course import (
     Stop,
     advanced,
     begun,
-    changes,
     continued,
     drain_ends,
     has_drained,
@@ -36,13 +32,13 @@ from meditron_operator.core.killswitch import (
     measures,
     mode_of,
 )
-from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
-from meditron_operator.shell.cluster import Cluster
+from meditron_operator.errors import ApiError
 from meditron_operator.shell.guard.hands import Hands
 from meditron_operator.shell.guard.known import CarrierKey, Known, key_of
 from meditron_operator.shell.guard.lanes import Lanes
 from meditron_operator.shell.guard.looker import Looker
 from meditron_operator.shell.guard.metrics import GuardMetrics
+from meditron_operator.shell.guard.teller import Teller
 from meditron_operator.shell.watch import ObjectKey
 from meditron_operator.shell.workqueue import Chance
 
@@ -51,10 +47,6 @@ FIRST_LOOK_SECONDS: Final = 0.25  # after the first requests; sooner when every 
 LOOK_SECONDS: Final = 1.0  # while something is left; events come sooner
 RESYNC_SECONDS: Final = 60.0  # a proven stop is proven anew
 LOST_SECONDS: Final = 5.0  # while only a person can help
-
-TRIES: Final = 5  # to store a status while the operator writes its own
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -79,8 +71,8 @@ class Course:
 class Tools:
     """What a stopper works with."""
 
-    cluster: Cluster
     known: Known
+    teller: Teller
     looker: Looker
     hands: Hands
     metrics: GuardMetrics
@@ -91,12 +83,11 @@ class Stopper:
 
     def __init__(self, tools: Tools, now: Callable[[], datetime], chance: Chance) -> None:
         self._known, self._looker, self._hands = tools.known, tools.looker, tools.hands
-        self._cluster, self._metrics = tools.cluster, tools.metrics
+        self._teller, self._metrics = tools.teller, tools.metrics
         self._now = now
         self._clock = chance.clock
         self._courses: dict[ObjectKey, Course] = {}
         self.records: dict[CarrierKey, str] = {}  # of the stops in force, put here by who keeps them
-        self.on_sent: Callable[[Target], None] = lambda _: None
         self.acts = Lanes(self._act, chance, tools.metrics.failed)
         self.proofs = Lanes(self._prove, chance, tools.metrics.failed)
 
@@ -132,12 +123,10 @@ class Stopper:
         if step.actions:
             course.proven = None  # something came back: the proof is worth nothing any more
             course.look_after = self._clock() + FIRST_LOOK_SECONDS
-        errors = await self._carry_out(step, course)
+        errors = await self._hands.carry_out(step, course.done)
         final = due.cut or course.mode is Mode.HOLD  # a drain that waits has cut nothing yet
         self._note(course, cut=final and bool(step.traffic) and not errors, gone=due.cut and _has_gone(course, seen))
-        if not course.sent:
-            course.sent = True
-            self.on_sent(target)
+        course.sent = True
         self.proofs.wake(key)
         _raise_first(errors)
         return None
@@ -152,7 +141,7 @@ class Stopper:
             return await self._let_run(target)
         course, stop = self._course(target, off), self._stop(target, off)
         if course.engaged and continued(stop, target.status) is None:
-            await self._tell(target, begun(stop, target.status))
+            await self._teller.tell(target, begun(stop, target.status))
             target = self._known.targets.get(key) or target
         if (rest := self._rest(target, course, stop)) > 0:
             return rest
@@ -163,7 +152,7 @@ class Stopper:
         step = plan(due, seen)
         final = due.cut or course.mode is Mode.HOLD
         self._note(course, cut=final and not step.traffic, gone=due.cut and not seen.pods)
-        errors = await self._carry_out(step, course)
+        errors = await self._hands.carry_out(step, course.done)
         findings = await self._findings(target, course, due, seen)
         if self._courses.get(key) is not course:
             return 0.0  # it is another stop by now
@@ -172,11 +161,13 @@ class Stopper:
         return self._next_look(told, step, course, stop, findings)
 
     def _rest(self, target: Target, course: Course, stop: Stop) -> float:
-        """Seconds until a look makes sense: the last proof still counts, or pods are known to be there still."""
+        """Seconds until a look makes sense: the last proof still counts, pods are known to be there still, or a drain
+        waits, whose looks tell something only when there is time between them."""
         due = self._measures(course, stop, target, seen := self._known.seen(target))
         if course.proven == stop and not plan(due, seen).without(course.done).actions:
             return course.proven_until - self._clock()
-        return course.look_after - self._clock() if due.cut and seen.pods else 0.0
+        waits = seen.pods if due.cut else course.mode is Mode.DRAIN
+        return course.look_after - self._clock() if waits else 0.0
 
     async def _findings(self, target: Target, course: Course, due: Measures, seen: Seen) -> Findings:
         stored = target.status
@@ -200,10 +191,13 @@ class Stopper:
             return ""
         course.idle_looks = course.idle_looks + 1 if await self._looker.are_idle(seen.pods) else 0
         if course.idle_looks >= LOOKS:
-            course.drained = True
-            self.acts.wake(target.key)
+            self._drained(target, course)
         off = self._known.off(target)
         return drain_ends(self._stop(target, off), target) if off else ""
+
+    def _drained(self, target: Target, course: Course) -> None:
+        course.drained = True
+        self.acts.wake(target.key)
 
     async def _report(self, target: Target, stop: Stop, course: Course, findings: Findings) -> SwitchStatus:
         if findings.open:
@@ -212,7 +206,7 @@ class Stopper:
             course.moments = replace(course.moments, pods_gone_at=None)
         status = advanced(begun(stop, target.status), findings, course.moments, rfc3339(self._now()))
         self._metrics.unconfirmed(target.key, len(findings.unconfirmed))
-        if not await self._tell(target, status):
+        if not await self._teller.tell(target, status):
             return begun(stop, None)  # somebody else wrote meanwhile
         if findings.proven:
             course.proven, course.proven_until = stop, self._clock() + RESYNC_SECONDS
@@ -245,43 +239,12 @@ class Stopper:
             return None
         for step in letting_go(await self._looker.scalers(target)):
             _raise_first(await self._hands.carry_out(Plan(rest=(step,)), set()))
-        return None if await self._tell(target, resumed(stored)) else AGAIN_SECONDS
-
-    async def _tell(self, target: Target, status: SwitchStatus) -> bool:
-        """Store the status where it differs; False when another guard told something else meanwhile."""
-        patch = changes(target.told, status)
-        if not patch:
-            return True
-        for _ in range(TRIES):
-            try:
-                answer = await self._cluster.patch_status(
-                    target.ref, target.uid, {"killSwitch": patch}, target.resource_version
-                )
-            except NotFoundError:
-                return False
-            except ConflictError:
-                await asyncio.sleep(AGAIN_SECONDS)
-                fresh = self._known.targets.get(target.key)
-                if fresh is None or (fresh.uid, fresh.told) != (target.uid, target.told):
-                    return False
-                target = fresh  # the operator wrote its part
-            except RefusedError as error:  # the stop goes on without its status
-                self._metrics.failed()
-                log.warning("status refused", namespace=target.ref.namespace, name=target.ref.name, error=str(error))
-                return True
-            else:
-                self._metrics.told(target.status, status)
-                self._known.told(answer)
-                log.info("switch", namespace=target.ref.namespace, name=target.ref.name, state=status.state)
-                return True
-        return False
-
-    async def _carry_out(self, step: Plan, course: Course) -> list[ApiError]:
-        return await self._hands.carry_out(step, course.done)
+        return None if await self._teller.tell(target, resumed(stored)) else AGAIN_SECONDS
 
     def _measures(self, course: Course, stop: Stop, target: Target, seen: Seen) -> Measures:
-        if not course.drained and course.mode is Mode.DRAIN:
-            course.drained = has_drained(stop, target, seen, rfc3339(self._now()))
+        draining = course.mode is Mode.DRAIN and not course.drained
+        if draining and has_drained(stop, target, seen, rfc3339(self._now())):
+            self._drained(target, course)
         return measures(stop.off, course.mode, drained=course.drained)
 
     def _course(self, target: Target, off: Off) -> Course:
