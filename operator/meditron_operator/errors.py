@@ -31,3 +31,11 @@ class RefusedError(ApiError):
 
 class UnavailableError(ApiError):
     """429, 5xx, a time-out or no connection: worth another try later."""
+
+
+class UnauthorizedError(UnavailableError):
+    """401: who we are is not known; a token may be renewed meanwhile."""
+
+
+class UntrustedError(UnavailableError):
+    """No TLS with whoever answers there: of another authority, or no TLS at all."""

@@ -15,6 +15,11 @@ OPERATOR_NAME: Final = "meditron-operator"
 GUARD_NAME: Final = "meditron-guard"
 """Field manager, service account and Deployment of the guard."""
 
+KILL_MANAGER: Final = "meditron-kill"
+"""Field manager of `meditron kill`, and of nothing else: the server keeps when each manager last wrote."""
+RELEASE_MANAGER: Final = "meditron-release"
+"""Field manager of the steps of a release."""
+
 RECORD_KIND: Final = "KillRecord"
 RECORD_PLURAL: Final = "killrecords"
 

@@ -12,6 +12,7 @@ from meditron_operator.cli import complete
 from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.plan import Output, answer
 from meditron_operator.cli.question import Options, question
+from meditron_operator.cli.switch import commands as switch
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.sizing.demand import Dtype, KvCacheDtype
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(switch.app)
 
 
 def main() -> None:

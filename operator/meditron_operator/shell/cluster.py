@@ -1,18 +1,30 @@
 """The only module that talks to the API server."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import aiohttp
 
 from meditron_operator import names
 from meditron_operator.core.live import Ref
-from meditron_operator.core.render.meta import Manifest
-from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError, UnavailableError
+from meditron_operator.errors import (
+    ApiError,
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    UnauthorizedError,
+    UnavailableError,
+    UntrustedError,
+)
 from meditron_operator.shell.session import Connection
+
+if TYPE_CHECKING:
+    from meditron_operator.core.render.meta import Manifest  # costs 0.2 s, which a stop by hand need not wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +195,8 @@ class Cluster:
             ) as response:
                 await _raise_for_status(response)
                 answer = await response.json(content_type=None)
+        except aiohttp.ClientSSLError as error:
+            raise UntrustedError(f"{method} {path}: {_words(error)}") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UnavailableError(f"{method} {path}: {_words(error)}") from error
         if not isinstance(answer, dict):
@@ -254,7 +268,7 @@ def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
     if status in (400, 403, 405, 413, 422):
         raise RefusedError(message)
     if status == 401:
-        raise UnavailableError(f"the API server doesn't know us: {message}")
+        raise UnauthorizedError(f"the API server doesn't know us: {message}")
     seconds = min(float(retry_after), _LONGEST_RETRY_SECONDS) if retry_after and retry_after.isdecimal() else None
     if status == 429 or status >= 500:
         raise UnavailableError(message, retry_after=seconds)

@@ -1,0 +1,244 @@
+"""The commands of the kill switch and their options. What needs a cluster is imported when it is asked for."""
+
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from meditron_operator.cli.switch.asked import Asked, read
+from meditron_operator.cli.switch.failing import BAD_INPUT, Failed
+from meditron_operator.cli.switch.telling import Telling
+from meditron_operator.core.killswitch.effective import Mode
+from meditron_operator.core.killswitch.outcome import Standing
+from meditron_operator.core.killswitch.reason import screened_reason, screened_ticket
+
+if TYPE_CHECKING:
+    from meditron_operator.cli.switch.kill import Seen
+
+app = typer.Typer()
+
+
+class Form(StrEnum):
+    """Forms of an answer."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The MeditronDeployment.", show_default=False)]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", metavar="NAMESPACE", help="Its namespace. (default: the kubeconfig's)"),
+]
+WholeNamespace = Annotated[bool, typer.Option("--namespace-scope", help="Everything in the namespace, at once.")]
+WholeCluster = Annotated[bool, typer.Option("--all", help="Every deployment of the cluster, at once.")]
+OperatorNamespace = Annotated[
+    str,
+    typer.Option(
+        envvar="MEDITRON_NAMESPACE", metavar="NAMESPACE", help="Where the operator runs: carries the switch of --all."
+    ),
+]
+Context = Annotated[
+    str | None, typer.Option(metavar="CONTEXT", help="Context of the kubeconfig. (default: the current one)")
+]
+Output = Annotated[Form, typer.Option("--output", "-o", help="Form of the answer.")]
+HERE = "meditron-system"
+
+
+@app.command("kill")
+def kill_command(  # noqa: PLR0913 - the options are the command's interface
+    name: Name = None,
+    *,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why. No patient's data: no names, no numbers.")
+    ] = None,
+    ticket: Annotated[str | None, typer.Option(metavar="TICKET", help="Number of the incident.")] = None,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="halt: cut all at once. drain: finish answers first. hold: nobody new, pods stay warm."),
+    ] = Mode.HALT,
+    namespace: Namespace = None,
+    namespace_scope: WholeNamespace = False,
+    everything: WholeCluster = False,
+    timeout: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to try, and to wait.")] = 60.0,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the stop is proven.")] = True,
+    operator_namespace: OperatorNamespace = HERE,
+    context: Context = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Stop a model now. Nothing is asked back; it needs no operator, and repeating it is safe.
+
+    The stop is the first thing that is sent. Then it shows what happens until the guard has proven it; pods that are
+    there after a second it ends itself (halt only). A reason that looks like a patient's data is withheld, and one
+    that is missing can be given by a second run: neither holds up the stop. Names can't be recognised: leave them out.
+
+    Exit code 0: stopped and proven. 3: stopped as far as can be seen, not proven. 1: not stopped in time. 2: bad
+    input. 4: refused by the API server.
+
+    Examples:
+
+      meditron kill ward-assistant -n clinical-ai --reason "wrong dose suggested"
+
+      meditron kill --namespace-scope -n clinical-ai --reason "wrong dose suggested" --ticket INC-7
+
+      meditron kill --all --reason "all of them answer nonsense"
+
+      meditron kill ward-assistant --mode drain --reason "update of the ward's system"
+    """
+    asked = _asked(name, namespace, namespace_scope, everything, operator_namespace, context)
+
+    def run() -> int:
+        from meditron_operator.cli.switch.kill import Order, kill  # noqa: PLC0415 - `--help` needs no cluster
+
+        tell = Telling(quiet=output is Form.JSON)
+        why, ticketed = screened_reason(reason), screened_ticket(ticket)
+        warnings = tuple(each.warning for each in (why, ticketed) if each.warning)
+        order = Order(mode=mode, reason=why.text, ticket=ticketed.text, seconds=timeout, wait=wait, warnings=warnings)
+        seen = kill(read(asked, needs_target=True), order, tell)
+        return _answer(seen, tell, output)
+
+    _end(run)
+
+
+@app.command("release")
+def release_command(  # noqa: PLR0913 - as above
+    name: Name = None,
+    *,
+    namespace: Namespace = None,
+    namespace_scope: WholeNamespace = False,
+    everything: WholeCluster = False,
+    operator_namespace: OperatorNamespace = HERE,
+    context: Context = None,
+) -> None:
+    """Ask for the release of a stop: the first of two people. It stays off.
+
+    Somebody else must approve within 15 minutes, under the own name.
+
+      meditron release ward-assistant -n clinical-ai
+    """
+    _step("RELEASE", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
+
+
+@app.command("approve")
+def approve_command(  # noqa: PLR0913 - as above
+    name: Name = None,
+    *,
+    namespace: Namespace = None,
+    namespace_scope: WholeNamespace = False,
+    everything: WholeCluster = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask back.")] = False,
+    operator_namespace: OperatorNamespace = HERE,
+    context: Context = None,
+) -> None:
+    """Approve the release that somebody else asked for: the second of two people. It stays off until it is resumed.
+
+    meditron approve ward-assistant -n clinical-ai
+    """
+    _step("APPROVE", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=yes)
+
+
+@app.command("resume")
+def resume_command(  # noqa: PLR0913 - as above
+    name: Name = None,
+    *,
+    namespace: Namespace = None,
+    namespace_scope: WholeNamespace = False,
+    everything: WholeCluster = False,
+    operator_namespace: OperatorNamespace = HERE,
+    context: Context = None,
+) -> None:
+    """Let a released model run again, when the ward is ready.
+
+    meditron resume ward-assistant -n clinical-ai
+    """
+    _step("RESUME", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
+
+
+@app.command("status")
+def status_command(  # noqa: PLR0913 - as above
+    name: Name = None,
+    *,
+    namespace: Namespace = None,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of the whole cluster.")] = False,
+    operator_namespace: OperatorNamespace = HERE,
+    context: Context = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Say what the kill switch keeps off, by whom, why, how well that is proven, and how far a release is.
+
+    Read from what is stored and what is there; it needs neither the guard nor the operator. Exit code 0 when it could
+    be read.
+
+      meditron status -A
+    """
+    whole = name is None and not all_namespaces
+    asked = _asked(name, namespace, whole, all_namespaces, operator_namespace, context)
+
+    def run() -> int:
+        from meditron_operator.cli.switch.status import status  # noqa: PLC0415 - as above
+
+        return status(read(asked, needs_target=True), Telling(quiet=False), as_json=output is Form.JSON)
+
+    _end(run)
+
+
+def _asked(  # noqa: PLR0913, PLR0917 - the options that all have
+    name: str | None,
+    namespace: str | None,
+    whole_namespace: bool,
+    whole_cluster: bool,
+    operator_namespace: str,
+    context: str | None,
+) -> Asked:
+    return Asked(
+        name=name,
+        namespace=namespace,
+        whole_namespace=whole_namespace,
+        whole_cluster=whole_cluster,
+        operator_namespace=operator_namespace,
+        context=context,
+    )
+
+
+def _step(which: str, asked: Asked, *, yes: bool) -> None:
+    def run() -> int:
+        from meditron_operator.cli.switch import release  # noqa: PLC0415 - as above
+
+        act: release.Act = getattr(release, which)
+        return release.take(act, read(asked, needs_target=True), Telling(quiet=False), _agreed if yes else _ask)
+
+    _end(run)
+
+
+def _agreed(_: str) -> bool:
+    return True
+
+
+def _ask(words: str) -> bool:
+    if not sys.stdin.isatty():
+        raise Failed(BAD_INPUT, f"not released: {words} Nobody can be asked here: add --yes")
+    typer.echo(words)
+    return typer.confirm("Take the kill switch off?")
+
+
+def _answer(seen: "Seen", tell: Telling, output: Form) -> int:
+    from meditron_operator.cli.switch.answer import as_json, show  # noqa: PLC0415 - as above
+
+    if output is Form.JSON:
+        typer.echo(json.dumps(as_json(seen, tell), indent=2, ensure_ascii=False))
+    else:
+        show(seen, tell)
+    return int(Standing(seen.outcome.standing))
+
+
+def _end(run: Callable[[], int]) -> None:
+    """Exit codes; a failure is one line."""
+    try:
+        code = run()
+    except Failed as failure:
+        typer.echo(f"meditron: {failure}", err=True)
+        raise typer.Exit(failure.code) from None
+    raise typer.Exit(code)

@@ -1,0 +1,77 @@
+"""`meditron status`: the truth about the switch, from what is stored and what is there."""
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import datetime
+
+from meditron_operator.cli.switch.asked import Asked, Target
+from meditron_operator.cli.switch.described import HEAD, described, lines, row, table
+from meditron_operator.cli.switch.failing import BAD_INPUT, DONE, Failed, failed, not_found
+from meditron_operator.cli.switch.look import Looker, known
+from meditron_operator.cli.switch.telling import Telling
+from meditron_operator.core.killswitch.effective import Scope
+from meditron_operator.core.killswitch.sight import Sight
+from meditron_operator.errors import ApiError, NotFoundError
+from meditron_operator.shell.person import Person, reaching
+from meditron_operator.shell.session import load_access
+
+
+def status(asked: Asked, tell: Telling, *, as_json: bool) -> int:
+    """Print it; the exit code. Raises Failed when it can't be read."""
+    try:
+        access = load_access(asked.context)
+    except ApiError as error:
+        raise Failed(BAD_INPUT, str(error)) from None
+    target = asked.target(access.namespace)
+
+    async def run() -> tuple[tuple[Sight, ...], datetime | None, Looker]:
+        async with reaching(access) as person:
+            looker = Looker(person, target, asked.operator_namespace)
+            sights, now = await asyncio.gather(_look(looker, person, target), _clock(person))
+            return sights, now, looker
+
+    sights, now, looker = asyncio.run(run())
+    if looker.blind_to():
+        tell.warn(looker.blind_to())
+    if as_json:
+        print(json.dumps({"deployments": [described(each) for each in sights]}, indent=2, ensure_ascii=False))  # noqa: T201
+    else:
+        show(sights, now, tell)
+        if not sights:
+            tell.say(f"no MeditronDeployment in {target}")
+    return DONE
+
+
+def show(sights: tuple[Sight, ...], now: datetime | None, tell: Telling) -> None:
+    """A table, and below it what it has no room for."""
+    if not sights:
+        return
+    for line in table([HEAD, *map(row, sights)]):
+        tell.say(line)
+    for sight in sights:
+        for line in lines(sight, now):
+            tell.say(f"{sight.namespace}/{sight.name}: {line}")
+
+
+async def _look(looker: Looker, person: Person, target: Target) -> tuple[Sight, ...]:
+    what = "nothing is known"
+    try:
+        return await looker.look()
+    except NotFoundError as error:
+        there = await known(person, target)
+        if there is None or target.scope is Scope.DEPLOYMENT:
+            raise not_found(_deployment(target), there, what) from None
+        raise failed(error, what) from None
+    except ApiError as error:
+        raise failed(error, what) from None
+
+
+def _deployment(target: Target) -> Target:
+    return Target(scope=Scope.DEPLOYMENT, namespace=target.namespace, name=target.name)
+
+
+async def _clock(person: Person) -> datetime | None:
+    with suppress(ApiError):
+        return (await person.myself()).now
+    return None

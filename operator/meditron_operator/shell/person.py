@@ -1,0 +1,123 @@
+"""What a person at the command line asks of the API server, with no right but the own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from meditron_operator import names
+from meditron_operator.core.live import Ref
+from meditron_operator.errors import (
+    NotFoundError,
+    RefusedError,
+    UnauthorizedError,
+    UnavailableError,
+    UntrustedError,
+)
+from meditron_operator.shell.cluster import CHILDREN, PODS, Cluster, Resource
+from meditron_operator.shell.session import Access, connect
+
+if TYPE_CHECKING:
+    from meditron_operator.core.render.meta import Manifest  # costs 0.2 s, which a stop by hand need not wait for
+
+STATEFUL_SETS: Final = CHILDREN["StatefulSet"]
+ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
+_REVIEWS: Final = Resource("SelfSubjectReview", "authentication.k8s.io/v1", "selfsubjectreviews")
+
+HALT_GRACE_SECONDS: Final = 1  # never 0: the object would go, and the container may live on
+_REQUEST_SECONDS: Final = 15.0
+_DOUBTFUL_SECONDS: Final = 15.0
+_BY_POLICY: Final = "denied request"
+_KILL: Final = {"fieldManager": names.KILL_MANAGER}
+_RELEASE: Final = {"fieldManager": names.RELEASE_MANAGER}
+_MERGE_PATCH: Final = "application/merge-patch+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Myself:
+    """Who asks, and the API server's clock."""
+
+    name: str
+    now: datetime
+
+
+class DoubtfulError(UnavailableError):
+    """A refusal of an API server that has just come up, and knows neither roles nor kinds yet."""
+
+
+class Person(Cluster):
+    """Verbs of the kill switch for people; the errors of Cluster, and DoubtfulError."""
+
+    _doubtful_until = 0.0
+
+    async def _request(self, method: str, path: str, **how: Any) -> Manifest:
+        try:
+            return await super()._request(method, path, **how)
+        except (RefusedError, NotFoundError, UnauthorizedError) as error:
+            if monotonic() < self._doubtful_until and _BY_POLICY not in str(error):
+                raise DoubtfulError(f"the API server has just come back, and says: {error}") from error
+            raise
+        except UntrustedError:
+            raise
+        except UnavailableError:
+            self._doubtful_until = monotonic() + _DOUBTFUL_SECONDS
+            raise
+
+    async def stop(self, resource: Resource, ref: Ref, changes: Mapping[str, str | None]) -> Manifest:
+        """Merge patch of the annotations, of whatever is there."""
+        return await self._annotate(resource.path(ref.namespace, ref.name), {"annotations": dict(changes)}, _KILL)
+
+    async def step(
+        self, resource: Resource, ref: Ref, changes: Mapping[str, str | None], resource_version: str
+    ) -> Manifest:
+        """The same of exactly what was looked at; ConflictError if it changed since."""
+        meta = {"annotations": dict(changes), "resourceVersion": resource_version}
+        return await self._annotate(resource.path(ref.namespace, ref.name), meta, _RELEASE)
+
+    async def _annotate(self, path: str, metadata: Mapping[str, Any], manager: Mapping[str, str]) -> Manifest:
+        return await self._request("PATCH", path, body={"metadata": metadata}, params=manager, content=_MERGE_PATCH)
+
+    async def read(self, resource: Resource, ref: Ref) -> Manifest:
+        """One object as it is now."""
+        return await self._request("GET", resource.path(ref.namespace, ref.name))
+
+    async def find(self, resource: Resource, namespace: str, selector: str = "") -> tuple[Manifest, ...]:
+        """All objects of a kind in a namespace; "" stands for all namespaces."""
+        params = {"labelSelector": selector} if selector else None
+        answer = await self._request("GET", resource.path(namespace), params=params)
+        return tuple(answer.get("items") or ())
+
+    async def end(self, pod: Ref, uid: str) -> None:
+        """Have exactly this pod end at once; also one that was given longer."""
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        body["gracePeriodSeconds"] = HALT_GRACE_SECONDS
+        await self._request("DELETE", PODS.path(pod.namespace, pod.name), body=body)
+
+    async def try_pod(self, pod: Manifest) -> None:
+        """Ask whether the API server would let this pod in; none is made."""
+        path = PODS.path(pod["metadata"]["namespace"])
+        await self._request("POST", path, body=pod, params={"dryRun": "All", **_KILL})
+
+    async def myself(self) -> Myself:
+        """As `kubectl auth whoami`."""
+        body = {"apiVersion": _REVIEWS.api_version, "kind": _REVIEWS.kind, "metadata": {}}
+        answer = await self._request("POST", _REVIEWS.path(), body=body)
+        try:
+            when = datetime.fromisoformat(answer["metadata"]["creationTimestamp"])
+            return Myself(str(answer["status"]["userInfo"]["username"]), when)
+        except (LookupError, TypeError, ValueError) as error:
+            raise UnavailableError("the API server doesn't say who you are") from error
+
+
+@asynccontextmanager
+async def reaching(access: Access) -> AsyncIterator[Person]:
+    """A session of one's own."""
+    connection = connect(access.configuration, headers=access.headers)
+    try:
+        yield Person(connection, _REQUEST_SECONDS)
+    finally:
+        await connection.http.close()
