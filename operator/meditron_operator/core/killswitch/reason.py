@@ -16,7 +16,7 @@ _SIGNS: Final = (
     ("an e-mail address", _EMAIL),
     ("a record number", re.compile(r"\b(?:MRN|SSN|AHV|NHS|patient (?:id|no|number))\b|\bMRN[:#]?\d", re.IGNORECASE)),
     ("a date of birth", re.compile(r"\bDOB\b|\b(?:birth ?day|date of birth)\b|\bborn\b.{0,12}\d", re.IGNORECASE)),
-    ("a date", re.compile(r"(?<!\d)\d{1,4}([-./])\d{1,2}\1\d{1,4}(?!\d)")),
+    ("a date", re.compile(r"(?<!\d)(?:\d{4}([-./])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:\d{4}|\d{2}))(?!\d)")),
     ("a long number", re.compile(r"\d(?:[-./]?\d){5,}|\d(?: ?\d){8,}")),
 )
 
