@@ -52,7 +52,7 @@ def endpoint_slice(*addresses: str, ready: bool = True) -> dict[str, Any]:
     return {"metadata": {"name": "notes-x", "namespace": "ward", "labels": LABELS}, "endpoints": points}
 
 
-def sight(  # noqa: PLR0913 - each kind of object is one
+def sight(
     body: dict[str, Any],
     *,
     wards: dict[str, str] | None = None,

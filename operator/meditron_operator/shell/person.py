@@ -79,17 +79,18 @@ class Person(Cluster):
         return await self._annotate(resource.path(ref.namespace, ref.name), meta, _RELEASE)
 
     async def _annotate(self, path: str, metadata: Mapping[str, Any], manager: Mapping[str, str]) -> Manifest:
-        return await self._request("PATCH", path, body={"metadata": metadata}, params=manager, content=_MERGE_PATCH)
+        body = {"metadata": metadata}
+        return _object(await self._request("PATCH", path, body=body, params=manager, content=_MERGE_PATCH))
 
     async def read(self, resource: Resource, ref: Ref) -> Manifest:
         """One object as it is now."""
-        return await self._request("GET", resource.path(ref.namespace, ref.name))
+        return _object(await self._request("GET", resource.path(ref.namespace, ref.name)))
 
     async def find(self, resource: Resource, namespace: str, selector: str = "") -> tuple[Manifest, ...]:
         """All objects of a kind in a namespace; "" stands for all namespaces."""
         params = {"labelSelector": selector} if selector else None
         answer = await self._request("GET", resource.path(namespace), params=params)
-        return tuple(answer.get("items") or ())
+        return tuple(map(_object, answer.get("items") or ()))
 
     async def end(self, pod: Ref, uid: str) -> None:
         """Have exactly this pod end at once; also one that was given longer."""
@@ -111,6 +112,14 @@ class Person(Cluster):
             return Myself(str(answer["status"]["userInfo"]["username"]), when)
         except (LookupError, TypeError, ValueError) as error:
             raise UnavailableError("the API server doesn't say who you are") from error
+
+
+def _object(answer: Manifest) -> Manifest:
+    """Whoever stands between us and the API server may answer anything."""
+    meta = answer.get("metadata")
+    if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
+        raise UnavailableError("the answer is no object of an API server")
+    return answer
 
 
 @asynccontextmanager
