@@ -81,7 +81,7 @@ def ended(program: "subprocess.Popen[str]") -> Done:
 
 
 @pytest.fixture
-def people(bed: Testbed, admin: Admin, namespace: str, tmp_path: Path) -> Iterator[Callable[[str], Person]]:
+def people(bed: Testbed, admin: Admin, namespace: str, tmp_path: Path) -> Callable[[str], Person]:
     """Who holds a role holds it in the test's namespace only; `root` may do all, `nobody` nothing."""
     for user, role in ROLES.items():
         admin.create(binding("RoleBinding", user, role, namespace))
@@ -121,9 +121,10 @@ def notes(admin: Admin, namespace: str) -> str:
 
 
 @pytest.fixture
-def without_operator(bed: Testbed) -> Iterator[None]:
+def orphaned(bed: Testbed, notes: str) -> Iterator[str]:
+    """A deployment that serves, and whose operator died."""
     bed.stop("operator")
-    yield
+    yield notes
     bed.start_program("operator")
 
 
@@ -167,31 +168,22 @@ def test_the_stop_is_the_first_request(
     assert (first.verb, first.resource, first.name, first.code) == ("patch", "meditrondeployments", "notes", 200)
 
 
-@pytest.mark.usefixtures("without_operator")
 def test_without_an_operator_it_takes_the_pods_away_itself(
-    admin: Admin, namespace: str, people: People, bed: Testbed, request: pytest.FixtureRequest
+    admin: Admin, namespace: str, people: People, orphaned: str
 ) -> None:
-    bed.start_program("operator")
-    name = request.getfixturevalue("notes")
-    bed.stop("operator")
-
-    done = people("root").run("kill", name, *WHY).stopped()
+    done = people("root").run("kill", orphaned, *WHY).stopped()
 
     assert "we told pod notes-0 to end within 1 s" in done.out
     assert "not proven: the clients' policy stands" in done.out
     assert "its StatefulSet wants 1, which the API server refuses" in done.out
     assert admin.get("Pod", namespace, "notes-0") is None
-    (seen,) = people("root").run("status", name, "-o", "json").json["deployments"]
+    (seen,) = people("root").run("status", orphaned, "-o", "json").json["deployments"]
     assert (seen["mode"], seen["reason"], seen["killedBy"], seen["pods"]) == ("halt", WHY[1], "root", [])
 
 
-@pytest.mark.usefixtures("without_operator")
 def test_who_may_not_delete_pods_is_told_what_is_left(
-    admin: Admin, namespace: str, people: People, bed: Testbed, request: pytest.FixtureRequest
+    admin: Admin, namespace: str, people: People, orphaned: str
 ) -> None:
-    bed.start_program("operator")
-    name = request.getfixturevalue("notes")
-    bed.stop("operator")
     rules = [
         {"apiGroups": ["meditron.ai"], "resources": ["meditrondeployments"], "verbs": ["get", "patch", "switch"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
@@ -205,7 +197,7 @@ def test_who_may_not_delete_pods_is_told_what_is_left(
     admin.create(role)
     admin.create(binding("RoleBinding", "otto", f"weak-{namespace}", namespace))
 
-    done = people("otto").run("kill", name, *WHY, "--timeout", "3")
+    done = people("otto").run("kill", orphaned, *WHY, "--timeout", "3")
 
     admin.delete("ClusterRole", None, f"weak-{namespace}")
     assert done.code == 1
@@ -213,7 +205,7 @@ def test_who_may_not_delete_pods_is_told_what_is_left(
     assert "still there: pod notes-0 on node" in done.out
     assert f"kubectl delete pods -n {namespace} -l meditron.ai/deployment=notes --grace-period=1" in done.out
     assert "you may not delete pods" in done.err
-    assert annotations(admin, namespace, name)[names.KILL_SWITCH] == "halt"
+    assert annotations(admin, namespace, orphaned)[names.KILL_SWITCH] == "halt"
 
 
 def test_the_guards_word_is_the_proof(admin: Admin, namespace: str, people: People, notes: str) -> None:
@@ -349,3 +341,21 @@ def test_a_stop_goes_through_an_api_server_that_restarts(
     assert "the API server does not take the stop yet, trying again" in first
     assert f"halt of {namespace}/notes, by anna" in done.out
     wait_for("the pod to be gone", lambda: admin.get("Pod", namespace, "notes-0") is None, 60)
+
+
+def test_an_api_server_that_restarts_in_the_middle_is_looked_at_again(
+    bed: Testbed, admin: Admin, namespace: str, people: People, notes: str
+) -> None:
+    bed.stop("kwok")  # the node doesn't answer, so the pod stays
+    try:
+        program = people("anna").start("kill", notes, *WHY)
+        admin.wait(DEPLOYMENT, namespace, notes, lambda body: body is not None and is_engaged(body))
+        bed.kill("kube-apiserver")
+        assert program.poll() is None
+        bed.start_program("kube-apiserver")
+    finally:
+        bed.start_program("kwok")
+
+    done = ended(program).stopped()
+
+    assert "pod notes-0 is gone" in done.out

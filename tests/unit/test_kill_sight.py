@@ -7,7 +7,7 @@ import pytest
 
 from meditron_operator import names
 from meditron_operator.core.killswitch.effective import Scope
-from meditron_operator.core.killswitch.outcome import GUARD_SECONDS, Standing, outcome, settled, together
+from meditron_operator.core.killswitch.outcome import GUARD_SECONDS, QUIET_SECONDS, Standing, outcome, settled, together
 from meditron_operator.core.killswitch.sight import Objects, engaged_since, sights
 from meditron_operator.core.killswitch.told import SwitchState, UnconfirmedPod
 from tests.unit.killing import (
@@ -186,11 +186,16 @@ def test_many_are_as_good_as_the_worst() -> None:
     ],
 )
 def test_when_waiting_is_of_no_use(seen: Any, seconds: float, done: bool) -> None:
-    assert settled(((seen, outcome(seen)),), seconds) is done
+    assert settled(((seen, outcome(seen)),), seconds, quiet=seconds) is done
+
+
+def test_what_was_there_a_moment_ago_may_come_back() -> None:
+    seen = ONE_OF_EACH[UNPROVEN]
+    assert not settled(((seen, outcome(seen)),), 3600.0, QUIET_SECONDS - 0.1)
 
 
 def test_since_when_it_is_engaged() -> None:
-    wrote = {"f:metadata": {"f:annotations": {f"f:{names.KILL_SWITCH}": {}}}}
+    wrote: dict[str, Any] = {"f:metadata": {"f:annotations": {f"f:{names.KILL_SWITCH}": {}}}}
     body = deployment(ENGAGED)
     body["metadata"]["managedFields"] = [
         {"manager": "kubectl", "time": "2026-01-31T11:00:00Z", "fieldsV1": {"f:spec": {}}},

@@ -123,10 +123,10 @@ def _object(answer: Manifest) -> Manifest:
 
 
 @asynccontextmanager
-async def reaching(access: Access) -> AsyncIterator[Person]:
-    """A session of one's own."""
+async def reaching(access: Access, patience: float = _REQUEST_SECONDS) -> AsyncIterator[Person]:
+    """A session of one's own; no request takes longer than `patience`."""
     connection = connect(access.configuration, headers=access.headers)
     try:
-        yield Person(connection, _REQUEST_SECONDS)
+        yield Person(connection, min(patience, _REQUEST_SECONDS))
     finally:
         await connection.http.close()

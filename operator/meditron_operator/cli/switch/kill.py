@@ -72,7 +72,7 @@ def kill(asked: Asked, order: Order, tell: Telling) -> Seen:
     stop = _Stop(target, order, tell, asked.operator_namespace)
 
     async def run() -> Seen:
-        async with reaching(access) as person:
+        async with reaching(access, max(order.seconds, 1.0)) as person:
             return await stop.run(person)
 
     try:
@@ -161,6 +161,7 @@ class _Stop:
 
     async def _watch(self, person: Person, looker: Looker) -> Seen:
         seen: tuple[Sight, ...] = ()
+        there = 0.0  # when something of it was last seen
         found = Outcome(standing=Standing.UNPROVEN, missing=("nobody could look at it",))
         while True:
             try:
@@ -175,7 +176,9 @@ class _Stop:
                 self._tell_events(seen)
                 each = tuple((sight, outcome(sight)) for sight in seen)
                 found = together(each)
-                if settled(each, self._tell.seconds):
+                if found.standing is Standing.NOT_STOPPED:
+                    there = self._tell.seconds
+                if settled(each, self._tell.seconds, self._tell.seconds - there):
                     break
                 await self._end_pods(person, seen)
             if self._tell.seconds >= self._order.seconds:

@@ -11,6 +11,8 @@ from meditron_operator.core.killswitch.told import SwitchState
 
 GUARD_SECONDS: Final = 5.0
 """How long a guard that lives may take for its first word."""
+QUIET_SECONDS: Final = 2.0
+"""How long nothing may have been there: where the API server does not refuse them, new pods come within that."""
 
 
 class Standing(IntEnum):
@@ -56,15 +58,17 @@ def together(found: Sequence[tuple[Sight, Outcome]]) -> Outcome:
     return Outcome(standing=worst, missing=tuple(missing), steps=tuple(steps))
 
 
-def settled(found: Sequence[tuple[Sight, Outcome]], seconds: float) -> bool:
+def settled(found: Sequence[tuple[Sight, Outcome]], seconds: float, quiet: float) -> bool:
     """Whether waiting for more is of no use: all is proven, or what isn't never will be.
 
-    A guard that said nothing for so long is not there; one that says Unverified waits for a person.
+    A guard that said nothing for so long is not there; one that says Unverified waits for a person. `quiet`: for how
+    long nothing of it was there any more.
     """
     if any(each.standing is Standing.NOT_STOPPED for _, each in found):
         return False
     unproven = [sight for sight, each in found if each.standing is Standing.UNPROVEN]
-    return not unproven or (seconds >= GUARD_SECONDS and not any(_works_on(sight) for sight in unproven))
+    patient = seconds >= GUARD_SECONDS and quiet >= QUIET_SECONDS
+    return not unproven or (patient and not any(_works_on(sight) for sight in unproven))
 
 
 def _badness(standing: Standing) -> int:
