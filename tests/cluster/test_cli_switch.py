@@ -158,6 +158,14 @@ def test_a_weaker_stop_changes_nothing(admin: Admin, namespace: str, people: Peo
     assert annotations(admin, namespace, notes)[names.KILL_SWITCH] == "halt"
 
 
+def test_a_reason_can_be_given_afterwards(admin: Admin, namespace: str, people: People, notes: str) -> None:
+    annotate(admin, DEPLOYMENT, namespace, notes, kill_switch="halt")
+    time.sleep(4)
+    done = people("anna").run("kill", notes, *WHY, "--no-wait")
+    assert "the reason or the ticket is new: it was engaged already, since" in done.out
+    assert annotations(admin, namespace, notes)[names.KILL_REASON] == WHY[1]
+
+
 def test_the_stop_is_the_first_request(
     bed: Testbed, admin: Admin, audit: Audit, namespace: str, notes: str, tmp_path: Path
 ) -> None:

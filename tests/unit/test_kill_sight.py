@@ -8,7 +8,7 @@ import pytest
 from meditron_operator import names
 from meditron_operator.core.killswitch.effective import Scope
 from meditron_operator.core.killswitch.outcome import GUARD_SECONDS, QUIET_SECONDS, Standing, outcome, settled, together
-from meditron_operator.core.killswitch.sight import Objects, engaged_since, sights
+from meditron_operator.core.killswitch.sight import Objects, engaged_since, last_written, sights
 from meditron_operator.core.killswitch.told import SwitchState, UnconfirmedPod
 from tests.unit.killing import (
     ENGAGED,
@@ -203,4 +203,6 @@ def test_since_when_it_is_engaged() -> None:
         {"manager": "without a time", "fieldsV1": wrote},
     ]
     assert engaged_since(body) == NOON
+    assert last_written(body, "meditron-kill") == NOON
     assert engaged_since(deployment()) is None
+    assert last_written(body, "nobody") is None

@@ -14,7 +14,7 @@ from meditron_operator.cli.switch.look import Looker, known
 from meditron_operator.cli.switch.telling import Telling
 from meditron_operator.core.killswitch.effective import Mode, Scope
 from meditron_operator.core.killswitch.outcome import Outcome, Standing, outcome, settled, together
-from meditron_operator.core.killswitch.sight import Key, Sight, engaged_since
+from meditron_operator.core.killswitch.sight import Key, Sight, engaged_since, last_written
 from meditron_operator.core.killswitch.steps import engage
 from meditron_operator.core.killswitch.timeline import events
 from meditron_operator.core.live import Ref
@@ -153,11 +153,14 @@ class _Stop:
             self._tell.warn(f"no reason is stored; say why (repeating the stop is safe): {again}")
 
     async def _tell_if_old(self, person: Person, obj: Mapping[str, Any]) -> None:
-        since = engaged_since(obj)
+        """What a stop over a stop came to."""
+        since, written = engaged_since(obj), last_written(obj, names.KILL_MANAGER)
         with suppress(ApiError):
             now = (await person.myself()).now
             if since is not None and now - since > _SAME_MOMENT:
-                self._tell.event(f"nothing changed: it was engaged already, since {since:%Y-%m-%dT%H:%M:%SZ}")
+                new = written is not None and now - written <= _SAME_MOMENT
+                head = "the reason or the ticket is new" if new else "nothing changed"
+                self._tell.event(f"{head}: it was engaged already, since {since:%Y-%m-%dT%H:%M:%SZ}")
 
     async def _watch(self, person: Person, looker: Looker) -> Seen:
         seen: tuple[Sight, ...] = ()

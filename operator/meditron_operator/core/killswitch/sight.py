@@ -132,6 +132,13 @@ def engaged_since(carrier: Object) -> datetime | None:
     return min((time for time in times if time is not None), default=None)
 
 
+def last_written(carrier: Object, manager: str) -> datetime | None:
+    """When this program last changed anything of it; None if nothing of that stands."""
+    entries = carrier["metadata"].get("managedFields") or ()
+    times = (moment(each.get("time")) for each in entries if each.get("manager") == manager)
+    return max((time for time in times if time is not None), default=None)
+
+
 def _wrote_switch(entry: Object) -> bool:
     meta = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
     return f"f:{names.KILL_SWITCH}" in (meta.get("f:annotations") or {})
