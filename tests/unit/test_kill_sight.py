@@ -7,7 +7,15 @@ import pytest
 
 from meditron_operator import names
 from meditron_operator.core.killswitch.effective import Scope
-from meditron_operator.core.killswitch.outcome import GUARD_SECONDS, QUIET_SECONDS, Standing, outcome, settled, together
+from meditron_operator.core.killswitch.outcome import (
+    GUARD_SECONDS,
+    PROOF_SECONDS,
+    QUIET_SECONDS,
+    Standing,
+    outcome,
+    settled,
+    together,
+)
 from meditron_operator.core.killswitch.sight import Objects, engaged_since, last_written, sights
 from meditron_operator.core.killswitch.told import SwitchState, UnconfirmedPod
 from tests.unit.killing import (
@@ -26,6 +34,7 @@ from tests.unit.killing import (
 )
 
 HOLD = ENGAGED | {names.KILL_SWITCH: "hold"}
+LOST = (UnconfirmedPod(name="notes-0", uid="1", node="n7"),)
 DRAIN = ENGAGED | {names.KILL_SWITCH: "drain"}
 
 
@@ -142,8 +151,7 @@ def test_how_far_a_stop_has_come(what: dict[str, Any], standing: Standing) -> No
 
 
 def test_the_next_step_names_the_lost_node() -> None:
-    lost = (UnconfirmedPod(name="notes-0", uid="1", node="n7"),)
-    found = outcome(sight(deployment(ENGAGED, told(SwitchState.ENGAGED_UNVERIFIED, unconfirmed_pods=lost))))
+    found = outcome(sight(deployment(ENGAGED, told(SwitchState.ENGAGED_UNVERIFIED, unconfirmed_pods=LOST))))
     assert found.steps == ("make sure that node n7 is off (pod notes-0)",)
 
 
@@ -182,7 +190,9 @@ def test_many_are_as_good_as_the_worst() -> None:
         (ONE_OF_EACH[UNPROVEN], GUARD_SECONDS - 0.1, False),
         (ONE_OF_EACH[UNPROVEN], GUARD_SECONDS, True),
         (sight(deployment(ENGAGED, told(SwitchState.ENGAGING))), 3600.0, False),
-        (sight(deployment(ENGAGED, told(SwitchState.ENGAGED_UNVERIFIED))), GUARD_SECONDS, True),
+        (sight(deployment(ENGAGED, told(SwitchState.ENGAGED_UNVERIFIED))), GUARD_SECONDS, False),
+        (sight(deployment(ENGAGED, told(SwitchState.ENGAGED_UNVERIFIED))), PROOF_SECONDS, True),
+        (sight(deployment(ENGAGED, told(SwitchState.ENGAGED_UNVERIFIED, unconfirmed_pods=LOST))), GUARD_SECONDS, True),
     ],
 )
 def test_when_waiting_is_of_no_use(seen: Any, seconds: float, done: bool) -> None:

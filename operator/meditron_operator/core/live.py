@@ -6,6 +6,9 @@ from typing import Any, Final, Self
 
 from meditron_operator import names
 
+Manifest = dict[str, Any]
+"""One object in wire form."""
+
 _SERVER_OWNED: Final = ("managedFields", "selfLink", "creationTimestamp", "generation")
 
 

@@ -1,17 +1,15 @@
 """The only module that talks to the API server."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import aiohttp
 
 from meditron_operator import names
-from meditron_operator.core.live import Ref
+from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import (
     ApiError,
     ConflictError,
@@ -22,9 +20,6 @@ from meditron_operator.errors import (
     UntrustedError,
 )
 from meditron_operator.shell.session import Connection
-
-if TYPE_CHECKING:
-    from meditron_operator.core.render.meta import Manifest  # costs 0.2 s, which a stop by hand need not wait for
 
 
 @dataclass(frozen=True, slots=True)

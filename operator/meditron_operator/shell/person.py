@@ -1,16 +1,14 @@
 """What a person at the command line asks of the API server, with no right but the own."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from meditron_operator import names
-from meditron_operator.core.live import Ref
+from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import (
     NotFoundError,
     RefusedError,
@@ -20,9 +18,6 @@ from meditron_operator.errors import (
 )
 from meditron_operator.shell.cluster import CHILDREN, PODS, Cluster, Resource
 from meditron_operator.shell.session import Access, connect
-
-if TYPE_CHECKING:
-    from meditron_operator.core.render.meta import Manifest  # costs 0.2 s, which a stop by hand need not wait for
 
 STATEFUL_SETS: Final = CHILDREN["StatefulSet"]
 ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
@@ -82,11 +77,11 @@ class Person(Cluster):
         body = {"metadata": metadata}
         return _object(await self._request("PATCH", path, body=body, params=manager, content=_MERGE_PATCH))
 
-    async def read(self, resource: Resource, ref: Ref) -> Manifest:
+    async def one(self, resource: Resource, ref: Ref) -> Manifest:
         """One object as it is now."""
         return _object(await self._request("GET", resource.path(ref.namespace, ref.name)))
 
-    async def find(self, resource: Resource, namespace: str, selector: str = "") -> tuple[Manifest, ...]:
+    async def many(self, resource: Resource, namespace: str, selector: str = "") -> tuple[Manifest, ...]:
         """All objects of a kind in a namespace; "" stands for all namespaces."""
         params = {"labelSelector": selector} if selector else None
         answer = await self._request("GET", resource.path(namespace), params=params)

@@ -134,7 +134,7 @@ class _Stop:
     async def _standing(self, person: Person) -> Mapping[str, Any]:
         resource = DEPLOYMENTS if self._target.scope is Scope.DEPLOYMENT else NAMESPACES
         with suppress(ApiError):
-            return await person.read(resource, self._target.carrier)
+            return await person.one(resource, self._target.carrier)
         return {"metadata": {"namespace": self._target.namespace, "name": self._target.name, "annotations": {}}}
 
     @property

@@ -60,9 +60,9 @@ class Looker:
 
     async def _deployments(self) -> tuple[Object, ...]:
         if self._target.scope is not Scope.DEPLOYMENT:
-            return await self._person.find(DEPLOYMENTS, self._namespace)
+            return await self._person.many(DEPLOYMENTS, self._namespace)
         try:
-            return (await self._person.read(DEPLOYMENTS, self._target.carrier),)
+            return (await self._person.one(DEPLOYMENTS, self._target.carrier),)
         except (RefusedError, NotFoundError) as error:
             if self.stored is None:
                 raise
@@ -83,7 +83,7 @@ class Looker:
         if what in self.unseen:
             return None
         try:
-            return await self._person.read(NAMESPACES, Ref(kind="Namespace", namespace="", name=name))
+            return await self._person.one(NAMESPACES, Ref(kind="Namespace", namespace="", name=name))
         except NotFoundError:
             return {"metadata": {"name": name}}
         except RefusedError as error:
@@ -101,7 +101,7 @@ class Looker:
         if resource.plural in self.unseen:
             return None
         try:
-            return await self._person.find(resource, self._namespace, selector)
+            return await self._person.many(resource, self._namespace, selector)
         except RefusedError as error:
             self.unseen[resource.plural] = str(error)
         except DoubtfulError:
@@ -138,7 +138,7 @@ async def known(person: Person, target: Target) -> tuple[Key, ...] | None:
     """The deployments that the person may see, for a hint; None where the cluster knows no such kind."""
     for namespace in ("", target.namespace):
         try:
-            found = await person.find(DEPLOYMENTS, namespace)
+            found = await person.many(DEPLOYMENTS, namespace)
         except NotFoundError:
             return None
         except ApiError:

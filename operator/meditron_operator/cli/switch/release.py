@@ -93,7 +93,7 @@ async def _take(person: Person, act: Act, target: Target, tell: Telling, sure: S
     resource = DEPLOYMENTS if target.scope is Scope.DEPLOYMENT else NAMESPACES
     agreed: Annotations | None = None
     for _ in range(_TRIES):
-        myself, obj = await asyncio.gather(person.myself(), person.read(resource, target.carrier))
+        myself, obj = await asyncio.gather(person.myself(), person.one(resource, target.carrier))
         annotations, step = _annotations(obj), _step(myself, target)
         decided = act.decide(annotations, step)
         if isinstance(decided, Refusal):

@@ -11,6 +11,8 @@ from meditron_operator.core.killswitch.told import SwitchState
 
 GUARD_SECONDS: Final = 5.0
 """How long a guard that lives may take for its first word."""
+PROOF_SECONDS: Final = 15.0
+"""How long a guard may take from the last pod's end to the proof: its probes wait for answers that must not come."""
 QUIET_SECONDS: Final = 2.0
 """How long nothing may have been there: where the API server does not refuse them, new pods come within that."""
 
@@ -61,22 +63,25 @@ def together(found: Sequence[tuple[Sight, Outcome]]) -> Outcome:
 def settled(found: Sequence[tuple[Sight, Outcome]], seconds: float, quiet: float) -> bool:
     """Whether waiting for more is of no use: all is proven, or what isn't never will be.
 
-    A guard that said nothing for so long is not there; one that says Unverified waits for a person. `quiet`: for how
-    long nothing of it was there any more.
+    A guard that said nothing for so long is not there; one that names a lost node waits for a person. `quiet`: for
+    how long nothing of it was there any more.
     """
     if any(each.standing is Standing.NOT_STOPPED for _, each in found):
         return False
     unproven = [sight for sight, each in found if each.standing is Standing.UNPROVEN]
     patient = seconds >= GUARD_SECONDS and quiet >= QUIET_SECONDS
-    return not unproven or (patient and not any(_works_on(sight) for sight in unproven))
+    return not unproven or (patient and not any(_works_on(sight, quiet) for sight in unproven))
 
 
 def _badness(standing: Standing) -> int:
     return (Standing.PROVEN, Standing.UNPROVEN, Standing.NOT_STOPPED).index(standing)
 
 
-def _works_on(sight: Sight) -> bool:
-    return sight.told is not None and sight.told.state is SwitchState.ENGAGING
+def _works_on(sight: Sight, quiet: float) -> bool:
+    """Whether the guard may still prove it."""
+    if sight.told is None or sight.told.unconfirmed_pods:
+        return False
+    return sight.told.state is SwitchState.ENGAGING or quiet < PROOF_SECONDS
 
 
 def _still_there(sight: Sight) -> tuple[str, ...]:

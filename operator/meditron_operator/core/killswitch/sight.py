@@ -123,13 +123,13 @@ def _sight(deployment: Object, carriers: Mapping[str, Object], objects: Objects)
 
 
 def engaged_since(carrier: Object) -> datetime | None:
-    """When the annotation was written, or something else by the same hand since; None when it isn't there.
+    """When the annotation was written, or something else by the same program since; None when nothing tells.
 
     The server keeps for each program when it last wrote, and what of that stands.
     """
     entries = carrier["metadata"].get("managedFields") or ()
     times = (moment(each.get("time")) for each in entries if _wrote_switch(each))
-    return min((time for time in times if time is not None), default=None)
+    return max((time for time in times if time is not None), default=None)
 
 
 def last_written(carrier: Object, manager: str) -> datetime | None:

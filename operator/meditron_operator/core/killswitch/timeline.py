@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from meditron_operator.core.killswitch.effective import Mode
 from meditron_operator.core.killswitch.sight import SeenPod, Sight
 
 
@@ -11,7 +12,7 @@ def events(before: Sight | None, after: Sight) -> tuple[str, ...]:
 
 
 def _events(before: Sight | None, after: Sight) -> Iterator[str]:
-    if after.shut and not (before and before.shut):
+    if after.shut and after.mode is not Mode.HOLD and not (before and before.shut):
         yield "the API server lets no pod of it in any more"
     if after.policy is False and (before is None or before.policy is not False):
         yield "the clients' policy is gone: nobody may connect"
