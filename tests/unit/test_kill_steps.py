@@ -23,7 +23,7 @@ RESUMED = RELEASED | {names.RESUME: "rosa"}
 
 
 def step(me: str = "paul", minutes: int = 1) -> Step:
-    return Step(me=me, now=NOON + timedelta(minutes=minutes), what="ward/notes", target="notes -n ward")
+    return Step(me=me, at=NOON + timedelta(minutes=minutes), what="ward/notes", target="notes -n ward")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ class Act:
 
 
 def _requested(_: Annotations, step: Step) -> str:
-    until = clock(step.now + steps.RELEASE_WINDOW)
+    until = clock(step.at + steps.RELEASE_WINDOW)
     return (
         f"release of {step.what} requested by {step.me}: it stays off; until {until} (15 minutes) "
         f"somebody else who may approve runs: meditron approve {step.target}"
@@ -142,4 +142,4 @@ def _annotations(obj: Mapping[str, Any]) -> Annotations:
 
 
 def _step(myself: Myself, target: Target) -> Step:
-    return Step(me=myself.name, now=myself.now, what=str(target), target=target.command)
+    return Step(me=myself.name, at=myself.now, what=str(target), target=target.command)

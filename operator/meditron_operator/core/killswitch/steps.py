@@ -36,7 +36,7 @@ class Step:
     """Who takes it, when by the server's clock, and at what: in words, and as a command names it."""
 
     me: str
-    now: datetime
+    at: datetime
     what: str
     target: str
 
@@ -62,13 +62,13 @@ def request(annotations: Annotations, step: Step) -> Changes | Refusal | Nothing
     if names.KILL_SWITCH not in annotations:
         return Nothing("the kill switch is not engaged: there is nothing to release")
     until, by = expiry(annotations), annotations.get(names.RELEASE_REQUESTED_BY)
-    if until is not None and step.now < until:
+    if until is not None and step.at < until:
         if by == step.me:
             return Nothing(f"you asked for it already: somebody else can approve until {clock(until)}")
         return Refusal(f"{by} asked for it already: you can be the second: meditron approve {step.target}")
     return {
         names.RELEASE_REQUESTED_BY: step.me,
-        names.RELEASE_REQUESTED_AT: step.now.strftime(_TIME),
+        names.RELEASE_REQUESTED_AT: step.at.strftime(_TIME),
         names.RELEASE_APPROVED_BY: None,
         names.RESUME: None,
     }
@@ -85,7 +85,7 @@ def approve(annotations: Annotations, step: Step) -> Changes | Refusal | Nothing
         return Refusal(f"nobody asked for its release: the first of two people runs: meditron release {step.target}")
     if by == step.me:
         return Refusal("you asked for the release yourself: it takes two people, so somebody else must approve")
-    if step.now > until:
+    if step.at > until:
         return Refusal(f"{by} asked too long ago (until {clock(until)}): ask again: meditron release {step.target}")
     gone = (names.KILL_SWITCH, names.KILL_REASON, names.KILL_TICKET, names.KILLED_BY)
     return {names.RELEASE_APPROVED_BY: step.me, **dict.fromkeys(gone)}
