@@ -16,8 +16,9 @@ from meditron_operator.errors import (
     UnavailableError,
     UntrustedError,
 )
+from meditron_operator.shell.access import Access
 from meditron_operator.shell.cluster import CHILDREN, PODS, Cluster, Resource
-from meditron_operator.shell.session import Access, connect
+from meditron_operator.shell.session import connect
 
 STATEFUL_SETS: Final = CHILDREN["StatefulSet"]
 ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
@@ -120,7 +121,8 @@ def _object(answer: Manifest) -> Manifest:
 @asynccontextmanager
 async def reaching(access: Access, patience: float = _REQUEST_SECONDS) -> AsyncIterator[Person]:
     """A session of one's own; no request takes longer than `patience`."""
-    connection = connect(access.configuration, headers=access.headers)
+    connection = connect(access.configuration)
+    connection.http.headers.extend(access.headers)
     try:
         yield Person(connection, min(patience, _REQUEST_SECONDS))
     finally:

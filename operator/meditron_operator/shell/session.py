@@ -1,15 +1,12 @@
 """One HTTP session to the API server, shared with Kopf: address, certificates, rotating token."""
 
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
 
 import aiohttp
 from kubernetes import config as kubeconfig
 from kubernetes.client import Configuration
-from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
 from yarl import URL
 
 from meditron_operator.errors import ApiError
@@ -35,7 +32,8 @@ def load_configuration() -> Configuration:
     configuration = Configuration()
     try:
         _load(configuration)
-        _check(configuration)
+        URL(configuration.host).origin()
+        _tls(configuration)
     except Exception as error:  # a broken file raises whatever the kubernetes package stumbles over in it
         words = " ".join(str(error).split())
         where = kubeconfig.KUBE_CONFIG_DEFAULT_LOCATION
@@ -52,79 +50,8 @@ def _load(configuration: Configuration) -> None:
         kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
-def _check(configuration: Configuration) -> None:
-    URL(configuration.host).origin()
-    _tls(configuration)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """How a person reaches a cluster."""
-
-    configuration: Configuration
-    namespace: str
-    """The one that counts where none is named."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Whom the kubeconfig tells to act as."""
-
-
-_POD_NAMESPACE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-
-def load_access(context: str | None) -> Access:
-    """A context of the kubeconfig, by default its current one; where there is no kubeconfig, the pod's account.
-
-    Raises ApiError, in one line, when that can't be used.
-    """
-    where = kubeconfig.KUBE_CONFIG_DEFAULT_LOCATION
-    try:
-        config = KubeConfigMerger(where).config  # type: ignore[no-untyped-call]
-        access = _in_pod() if config is None and context is None else _of_kubeconfig(config, context)
-        _check(access.configuration)
-    except Exception as error:  # a broken file raises whatever the kubernetes package stumbles over in it
-        words = " ".join(str(error).split())
-        told = f"no cluster to talk to: the kubeconfig {where} is of no use ({words}); set KUBECONFIG or --context"
-        raise ApiError(told) from error
-    return access
-
-
-def _in_pod() -> Access:
-    configuration = Configuration()
-    kubeconfig.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    return Access(configuration=configuration, namespace=_POD_NAMESPACE.read_text(encoding="utf-8").strip())
-
-
-def _of_kubeconfig(config: Any, context: str | None) -> Access:
-    configuration = Configuration()
-    loader = KubeConfigLoader(config, active_context=context, config_base_path=None)  # type: ignore[no-untyped-call]
-    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-    chosen = loader.current_context["context"]
-    user = config["users"].get_with_name(chosen["user"], safe=True) if chosen.get("user") else None
-    return Access(
-        configuration=configuration,
-        namespace=chosen.get("namespace") or "default",
-        headers=() if user is None else _impersonation(user.value["user"] or {}),
-    )
-
-
-def _impersonation(user: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """The kubernetes package passes over it, and so would act as somebody else than the person means."""
-    if not user.get("as"):
-        return ()
-    groups = (("Impersonate-Group", group) for group in user.get("as-groups") or ())
-    extras = (
-        (f"Impersonate-Extra-{key}", value)
-        for key, values in (user.get("as-user-extra") or {}).items()
-        for value in values
-    )
-    uid = (("Impersonate-Uid", user["as-uid"]),) if user.get("as-uid") else ()
-    return (("Impersonate-User", user["as"]), *groups, *extras, *uid)
-
-
-def connect(
-    configuration: Configuration, observe: Observe | None = None, headers: tuple[tuple[str, str], ...] = ()
-) -> Connection:
-    """Open the session; `headers` go with every request. The caller closes `http`."""
+def connect(configuration: Configuration, observe: Observe | None = None) -> Connection:
+    """Open the session; the caller closes `http`."""
     tracing = aiohttp.TraceConfig()
     if observe is not None:
         tracing.on_request_end.append(_tell(observe))
@@ -132,7 +59,6 @@ def connect(
         connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=100),
         middlewares=(_Authorization(configuration),),
         trace_configs=[tracing],
-        headers=headers,
         timeout=aiohttp.ClientTimeout(sock_connect=10),
     )
     return Connection(server=configuration.host, http=http)
@@ -175,3 +101,9 @@ def _tell(observe: Observe) -> Callable[[object, object, aiohttp.TraceRequestEnd
             observe(params.method, params.url)
 
     return on_request_end
+
+
+def check(configuration: Configuration) -> None:
+    """Raises whatever the address or the certificates of a configuration that can't be used come to."""
+    URL(configuration.host).origin()
+    _tls(configuration)

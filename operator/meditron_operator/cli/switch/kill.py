@@ -27,9 +27,9 @@ from meditron_operator.errors import (
     UnavailableError,
     UntrustedError,
 )
+from meditron_operator.shell.access import load_access
 from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES
 from meditron_operator.shell.person import HALT_GRACE_SECONDS, Person, reaching
-from meditron_operator.shell.session import load_access
 
 OTHERS_SECONDS: Final = 1.0
 """How long the guard and the operator have for the pods, before we take them away ourselves."""

@@ -14,9 +14,9 @@ from meditron_operator.core.killswitch import steps
 from meditron_operator.core.killswitch.effective import Annotations, Scope
 from meditron_operator.core.killswitch.steps import Changes, Nothing, Refusal, Step, clock
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError
+from meditron_operator.shell.access import load_access
 from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, Resource
 from meditron_operator.shell.person import Myself, Person, reaching
-from meditron_operator.shell.session import load_access
 
 _TRIES = 10
 """The status of what carries the annotation changes too, and each change takes the write another look."""

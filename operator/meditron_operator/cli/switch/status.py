@@ -13,8 +13,8 @@ from meditron_operator.cli.switch.telling import Telling
 from meditron_operator.core.killswitch.effective import Scope
 from meditron_operator.core.killswitch.sight import Sight
 from meditron_operator.errors import ApiError, NotFoundError
+from meditron_operator.shell.access import load_access
 from meditron_operator.shell.person import Person, reaching
-from meditron_operator.shell.session import load_access
 
 
 def status(asked: Asked, tell: Telling, *, as_json: bool) -> int:
