@@ -19,6 +19,7 @@ from tests.cluster.support import Admin, Audit, Manifest, deployment
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE
 from tests.testbed.waiting import wait_for
+from tests.unit.cli.running import process
 
 pytestmark = pytest.mark.cluster
 
@@ -246,6 +247,16 @@ def test_names_that_are_not_there(admin: Admin, namespace: str, people: People) 
     assert f"it is in namespace {namespace}: -n {namespace}" in line
     line = root.run("kill", "--all", "--operator-namespace", "nowhere", *WHY).refused(2)
     assert "there is no namespace nowhere" in line
+
+
+def test_names_are_completed(admin: Admin, namespace: str, people: People) -> None:
+    for name in ("notes", "notes-2", "letters"):
+        admin.create(deployment(name, namespace, replicas=0))
+    line = "meditron kill --mode hold no"
+    wanted = {"_MEDITRON_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    for user, proposals in (("anna", ["notes", "notes-2"]), ("nobody", [])):
+        done = process(KUBECONFIG=str(people(user).kubeconfig), **wanted)
+        assert (done.out.split(), done.err) == (proposals, "")
 
 
 def test_who_may_not_is_told_so(admin: Admin, namespace: str, people: People, notes: str) -> None:

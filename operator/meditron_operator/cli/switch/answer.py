@@ -6,7 +6,7 @@ from meditron_operator.cli.switch.described import described
 from meditron_operator.cli.switch.kill import Seen
 from meditron_operator.cli.switch.status import show as show_table
 from meditron_operator.cli.switch.telling import Telling
-from meditron_operator.core.killswitch.effective import Scope
+from meditron_operator.core.killswitch.effective import Mode, Scope
 from meditron_operator.core.killswitch.outcome import Standing
 
 _STYLES: Final = {
@@ -49,12 +49,14 @@ def as_json(seen: Seen, tell: Telling) -> dict[str, Any]:
 
 
 def _verdict(seen: Seen, tell: Telling) -> str:
+    held = bool(seen.sights) and all(sight.mode is Mode.HOLD for sight in seen.sights)
+    word = "HELD, with the pods kept warm," if held else "STOPPED"
     match seen.outcome.standing:
         case Standing.PROVEN if not seen.sights:
             return f"STOPPED: {seen.target}; there is no deployment in it"
         case Standing.PROVEN:
-            return f"STOPPED and proven after {tell.seconds:.1f} s: {seen.target}"
+            return f"{word} and proven after {tell.seconds:.1f} s: {seen.target}"
         case Standing.UNPROVEN:
-            return f"STOPPED as far as can be seen, not proven ({tell.seconds:.1f} s): {seen.target}"
+            return f"{word} as far as can be seen, not proven ({tell.seconds:.1f} s): {seen.target}"
         case _:
-            return f"NOT STOPPED after {tell.seconds:.1f} s: {seen.target}"
+            return f"NOT {'HELD' if held else 'STOPPED'} after {tell.seconds:.1f} s: {seen.target}"

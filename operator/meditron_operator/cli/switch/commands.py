@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from meditron_operator.cli.switch import complete
 from meditron_operator.cli.switch.asked import Asked, read
 from meditron_operator.cli.switch.failing import BAD_INPUT, Failed
 from meditron_operator.cli.switch.telling import Telling
@@ -28,7 +29,12 @@ class Form(StrEnum):
     JSON = "json"
 
 
-Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The MeditronDeployment.", show_default=False)]
+Name = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME", help="The MeditronDeployment.", show_default=False, autocompletion=complete.deployments
+    ),
+]
 Namespace = Annotated[
     str | None,
     typer.Option("--namespace", "-n", metavar="NAMESPACE", help="Its namespace. (default: the kubeconfig's)"),
