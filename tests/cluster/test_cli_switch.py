@@ -312,6 +312,38 @@ def test_the_roles_suffice_for_a_release(admin: Admin, namespace: str, people: P
     admin.wait_settled(namespace, notes, "Ready")
 
 
+def test_a_drill_by_two_people(admin: Admin, namespace: str, people: People, notes: str) -> None:
+    first, second = people("root-rita"), people("root-paul")
+    assert "add --yes" in first.run("drill", notes).refused(2)
+    program = first.start("drill", notes, "--yes", "--ticket", "DRILL-1", "-o", "json")
+    requested = admin.wait(DEPLOYMENT, namespace, notes, is_requested, 60)
+    assert requested is not None
+    assert requested["metadata"]["annotations"][names.KILL_REASON] == "drill"
+    assert second.run("approve", notes, "--yes").code == 0
+
+    done = ended(program)
+
+    assert f"meditron approve notes -n {namespace}" in done.err
+    evidence = done.json
+    assert done.code in (0, 3)  # proven only where a guard runs
+    assert (evidence["drill"], evidence["approvedBy"]) == (f"{namespace}/notes", "root-paul")
+    assert evidence["stop"]["stopped"]
+    assert 0 <= evidence["secondsToReturn"] < 60
+    admin.wait_settled(namespace, notes, "Ready")
+
+
+def is_requested(body: Manifest | None) -> bool:
+    return body is not None and names.RELEASE_REQUESTED_BY in (body["metadata"].get("annotations") or {})
+
+
+def test_no_drill_that_could_not_be_ended(admin: Admin, namespace: str, people: People, notes: str) -> None:
+    assert "you lack the verbs release, resume" in people("anna").run("drill", notes, "--yes").refused(2)
+    assert "does not serve, or you may not look" in people("rita").run("drill", notes, "--yes").refused(2)
+    assert names.KILL_SWITCH not in annotations(admin, namespace, notes)
+    engage(admin, namespace, notes)
+    assert "is off already: halt: wrong dose" in people("root").run("drill", notes, "--yes").refused(2)
+
+
 def test_all_of_a_namespace_in_one_go(admin: Admin, namespace: str, people: People, notes: str) -> None:
     admin.create(deployment("letters", namespace))
     admin.wait_settled(namespace, "letters", "Ready")

@@ -23,6 +23,7 @@ from meditron_operator.shell.session import connect
 STATEFUL_SETS: Final = CHILDREN["StatefulSet"]
 ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
 _REVIEWS: Final = Resource("SelfSubjectReview", "authentication.k8s.io/v1", "selfsubjectreviews")
+_ACCESS_REVIEWS: Final = Resource("SelfSubjectAccessReview", "authorization.k8s.io/v1", "selfsubjectaccessreviews")
 
 HALT_GRACE_SECONDS: Final = 1  # never 0: the object would go, and the container may live on
 _REQUEST_SECONDS: Final = 15.0
@@ -98,6 +99,20 @@ class Person(Cluster):
         """Ask whether the API server would let this pod in; none is made."""
         path = PODS.path(pod["metadata"]["namespace"])
         await self._request("POST", path, body=pod, params={"dryRun": "All", **_KILL})
+
+    async def may(self, verb: str, deployment: Ref) -> bool:
+        """As `kubectl auth can-i`, of a deployment."""
+        asked = {"group": names.GROUP, "resource": names.PLURAL, "verb": verb}
+        where = {"namespace": deployment.namespace, "name": deployment.name}
+        body = {
+            "apiVersion": _ACCESS_REVIEWS.api_version,
+            "kind": _ACCESS_REVIEWS.kind,
+            "metadata": {},
+            "spec": {"resourceAttributes": asked | where},
+        }
+        answer = await self._request("POST", _ACCESS_REVIEWS.path(), body=body)
+        status = answer.get("status")
+        return isinstance(status, dict) and status.get("allowed") is True
 
     async def myself(self) -> Myself:
         """As `kubectl auth whoami`."""

@@ -111,14 +111,16 @@ def test_an_unknown_mode_names_the_known_ones() -> None:
     assert all(mode in line for mode in ("halt", "drain", "hold"))
 
 
-@pytest.mark.parametrize("command", ["kill", "release", "approve", "resume", "status"])
+@pytest.mark.parametrize("command", ["kill", "release", "approve", "resume", "status", "drill"])
 def test_the_help_teaches(command: str) -> None:
     done = process(command, "--help", COLUMNS="200", TERM="dumb")
     assert done.code == 0
     assert f"meditron {command} " in done.out
 
 
-@pytest.mark.parametrize("command", [("kill", "notes"), ("release", "notes"), ("approve", "notes"), ("status",)])
+@pytest.mark.parametrize(
+    "command", [("kill", "notes"), ("release", "notes"), ("approve", "notes"), ("status",), ("drill", "notes")]
+)
 def test_without_a_cluster_it_is_one_line(command: tuple[str, ...], tmp_path: Path) -> None:
     line = one_line(process(*command, KUBECONFIG=str(tmp_path / "none")), 2)
     assert "set KUBECONFIG or --context" in line

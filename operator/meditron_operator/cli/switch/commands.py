@@ -163,6 +163,49 @@ def resume_command(  # noqa: PLR0913 - as above
     _step("RESUME", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
 
 
+@app.command("drill")
+def drill_command(  # noqa: PLR0913 - as above
+    name: Name = None,
+    *,
+    namespace: Namespace = None,
+    ticket: Annotated[str | None, typer.Option(metavar="TICKET", help="Number of the exercise.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=1, metavar="SECONDS", help="For the stop, and for coming back.")
+    ] = 600.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask back: no patient depends on it now.")] = False,
+    operator_namespace: OperatorNamespace = HERE,
+    context: Context = None,
+    output: Output = Form.TABLE,
+) -> None:
+    """Try the kill switch on a deployment that nobody needs now: stop it, prove it, have it released, bring it back.
+
+    It takes two people, as every release does: you stop it and ask for the release (roles meditron-stopper and
+    meditron-releaser); it waits up to 15 minutes until somebody else runs `meditron approve`, then resumes. The answer
+    as JSON is the evidence, with every time; the guard's records have the reason "drill".
+
+    Exit code 0: stopped, proven, and back. 3: not proven, and back. 1: not stopped, not approved, or not back.
+
+      meditron drill canary -n clinical-ai -o json > drill.json
+    """
+    asked = _asked(name, namespace, False, False, operator_namespace, context)
+
+    def run() -> int:
+        from meditron_operator.cli.switch.drill import Exercise, drill  # noqa: PLC0415 - as above
+
+        tell, ticketed = Telling(quiet=output is Form.JSON), screened_ticket(ticket)
+        if ticketed.warning:
+            tell.warn(ticketed.warning)
+        exercise = Exercise(ticket=ticketed.text, seconds=timeout)
+        evidence = drill(read(asked, needs_target=True), exercise, tell, _agreed if yes else _ask_for_drill)
+        if output is Form.JSON:
+            typer.echo(json.dumps(evidence.wire(), indent=2, ensure_ascii=False))
+        else:
+            tell.say("passed" if evidence.code == 0 else "NOT passed", "bold")
+        return evidence.code
+
+    _end(run)
+
+
 @app.command("status")
 def status_command(  # noqa: PLR0913 - as above
     name: Name = None,
@@ -224,10 +267,18 @@ def _agreed(_: str) -> bool:
 
 
 def _ask(words: str) -> bool:
+    return _asked_back(words, "not released", "Take the kill switch off?")
+
+
+def _ask_for_drill(words: str) -> bool:
+    return _asked_back(words, "no drill", "Begin?")
+
+
+def _asked_back(words: str, undone: str, question: str) -> bool:
     if not sys.stdin.isatty():
-        raise Failed(BAD_INPUT, f"not released: {words} Nobody can be asked here: add --yes")
-    typer.echo(words)
-    return typer.confirm("Take the kill switch off?")
+        raise Failed(BAD_INPUT, f"{undone}: {words} Nobody can be asked here: add --yes")
+    typer.echo(words, err=True)
+    return typer.confirm(question, err=True)
 
 
 def _answer(seen: "Seen", tell: Telling, output: Form) -> int:

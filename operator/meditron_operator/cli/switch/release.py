@@ -106,7 +106,7 @@ async def _take(person: Person, act: Act, target: Target, tell: Telling, sure: S
                 raise Failed(BAD_INPUT, f"{act.undone}: you did not agree")
             agreed = annotations
         if await _written(person, resource, target, obj, decided):
-            tell.say(act.done(annotations, step))
+            tell.note(act.done(annotations, step))
             return DONE
     raise Failed(BAD_INPUT, f"{act.undone}: it changes too often: run it again, which is safe")
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from meditron_operator.cli.switch.asked import Asked, Target
@@ -17,29 +18,46 @@ from meditron_operator.shell.access import load_access
 from meditron_operator.shell.person import Person, reaching
 
 
-def status(asked: Asked, tell: Telling, *, as_json: bool) -> int:
-    """Print it; the exit code. Raises Failed when it can't be read."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was there when somebody looked."""
+
+    target: Target
+    sights: tuple[Sight, ...]
+    now: datetime | None
+    """By the API server's clock."""
+    blind_to: str
+
+
+def reading(asked: Asked) -> Reading:
+    """Look once. Raises Failed."""
     try:
         access = load_access(asked.context)
     except ApiError as error:
         raise Failed(BAD_INPUT, str(error)) from None
     target = asked.target(access.namespace)
 
-    async def run() -> tuple[tuple[Sight, ...], datetime | None, Looker]:
+    async def run() -> Reading:
         async with reaching(access) as person:
             looker = Looker(person, target, asked.operator_namespace)
             sights, now = await asyncio.gather(_look(looker, person, target), _clock(person))
-            return sights, now, looker
+            return Reading(target, sights, now, looker.blind_to())
 
-    sights, now, looker = asyncio.run(run())
-    if looker.blind_to():
-        tell.warn(looker.blind_to())
+    return asyncio.run(run())
+
+
+def status(asked: Asked, tell: Telling, *, as_json: bool) -> int:
+    """Print it; the exit code. Raises Failed when it can't be read."""
+    found = reading(asked)
+    if found.blind_to:
+        tell.warn(found.blind_to)
     if as_json:
-        print(json.dumps({"deployments": [described(each) for each in sights]}, indent=2, ensure_ascii=False))  # noqa: T201
-    else:
-        show(sights, now, tell)
-        if not sights:
-            tell.say(f"no MeditronDeployment in {target}")
+        body = {"deployments": [described(each) for each in found.sights]}
+        print(json.dumps(body, indent=2, ensure_ascii=False))  # noqa: T201 - the answer
+        return DONE
+    show(found.sights, found.now, tell)
+    if not found.sights:
+        tell.say(f"no MeditronDeployment in {found.target}")
     return DONE
 
 

@@ -35,8 +35,18 @@ class Telling:
     def warn(self, text: str) -> None:
         """On standard error, whatever form the answer has."""
         self.warnings.append(text)
+        self._aside(text)
+
+    def _aside(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):
             print(f"meditron: {text}", file=sys.stderr, flush=True)  # noqa: T201 - the command's answer
+
+    def note(self, text: str) -> None:
+        """What a person must know also where standard output is JSON."""
+        if self._quiet:
+            self._aside(text)
+        else:
+            self.say(text)
 
     def say(self, text: str, style: str = "") -> None:
         if self._quiet:
