@@ -3,14 +3,24 @@
 import json
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from meditron_operator.cli.switch import complete
 from meditron_operator.cli.switch.asked import Asked, read
 from meditron_operator.cli.switch.failing import BAD_INPUT, Failed
+from meditron_operator.cli.switch.options import (
+    HERE,
+    Context,
+    Form,
+    Name,
+    Namespace,
+    OperatorNamespace,
+    Output,
+    WholeCluster,
+    WholeNamespace,
+    asked_for,
+)
 from meditron_operator.cli.switch.telling import Telling
 from meditron_operator.core.killswitch.effective import Mode
 from meditron_operator.core.killswitch.outcome import Standing
@@ -20,38 +30,6 @@ if TYPE_CHECKING:
     from meditron_operator.cli.switch.kill import Seen
 
 app = typer.Typer()
-
-
-class Form(StrEnum):
-    """Forms of an answer."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-Name = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="NAME", help="The MeditronDeployment.", show_default=False, autocompletion=complete.deployments
-    ),
-]
-Namespace = Annotated[
-    str | None,
-    typer.Option("--namespace", "-n", metavar="NAMESPACE", help="Its namespace. (default: the kubeconfig's)"),
-]
-WholeNamespace = Annotated[bool, typer.Option("--namespace-scope", help="Everything in the namespace, at once.")]
-WholeCluster = Annotated[bool, typer.Option("--all", help="Every deployment of the cluster, at once.")]
-OperatorNamespace = Annotated[
-    str,
-    typer.Option(
-        envvar="MEDITRON_NAMESPACE", metavar="NAMESPACE", help="Where the operator runs: carries the switch of --all."
-    ),
-]
-Context = Annotated[
-    str | None, typer.Option(metavar="CONTEXT", help="Context of the kubeconfig. (default: the current one)")
-]
-Output = Annotated[Form, typer.Option("--output", "-o", help="Form of the answer.")]
-HERE = "meditron-system"
 
 
 @app.command("kill")
@@ -94,7 +72,7 @@ def kill_command(  # noqa: PLR0913 - the options are the command's interface
 
       meditron kill ward-assistant --mode drain --reason "update of the ward's system"
     """
-    asked = _asked(name, namespace, namespace_scope, everything, operator_namespace, context)
+    asked = asked_for(name, namespace, namespace_scope, everything, operator_namespace, context)
 
     def run() -> int:
         from meditron_operator.cli.switch.kill import Order, kill  # noqa: PLC0415 - `--help` needs no cluster
@@ -125,7 +103,7 @@ def release_command(  # noqa: PLR0913 - as above
 
       meditron release ward-assistant -n clinical-ai
     """
-    _step("RELEASE", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
+    _step("RELEASE", asked_for(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
 
 
 @app.command("approve")
@@ -143,7 +121,7 @@ def approve_command(  # noqa: PLR0913 - as above
 
     meditron approve ward-assistant -n clinical-ai
     """
-    _step("APPROVE", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=yes)
+    _step("APPROVE", asked_for(name, namespace, namespace_scope, everything, operator_namespace, context), yes=yes)
 
 
 @app.command("resume")
@@ -160,7 +138,7 @@ def resume_command(  # noqa: PLR0913 - as above
 
     meditron resume ward-assistant -n clinical-ai
     """
-    _step("RESUME", _asked(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
+    _step("RESUME", asked_for(name, namespace, namespace_scope, everything, operator_namespace, context), yes=True)
 
 
 @app.command("drill")
@@ -187,7 +165,7 @@ def drill_command(  # noqa: PLR0913 - as above
 
       meditron drill canary -n clinical-ai -o json > drill.json
     """
-    asked = _asked(name, namespace, False, False, operator_namespace, context)
+    asked = asked_for(name, namespace, False, False, operator_namespace, context)
 
     def run() -> int:
         from meditron_operator.cli.switch.drill import Exercise, drill  # noqa: PLC0415 - as above
@@ -224,7 +202,7 @@ def status_command(  # noqa: PLR0913 - as above
       meditron status -A
     """
     whole = name is None and not all_namespaces
-    asked = _asked(name, namespace, whole, all_namespaces, operator_namespace, context)
+    asked = asked_for(name, namespace, whole, all_namespaces, operator_namespace, context)
 
     def run() -> int:
         from meditron_operator.cli.switch.status import status  # noqa: PLC0415 - as above
@@ -232,24 +210,6 @@ def status_command(  # noqa: PLR0913 - as above
         return status(read(asked, needs_target=True), Telling(quiet=False), as_json=output is Form.JSON)
 
     _end(run)
-
-
-def _asked(  # noqa: PLR0913, PLR0917 - the options that all have
-    name: str | None,
-    namespace: str | None,
-    whole_namespace: bool,
-    whole_cluster: bool,
-    operator_namespace: str,
-    context: str | None,
-) -> Asked:
-    return Asked(
-        name=name,
-        namespace=namespace,
-        whole_namespace=whole_namespace,
-        whole_cluster=whole_cluster,
-        operator_namespace=operator_namespace,
-        context=context,
-    )
 
 
 def _step(which: str, asked: Asked, *, yes: bool) -> None:
