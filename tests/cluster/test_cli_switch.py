@@ -159,6 +159,13 @@ def test_a_weaker_stop_changes_nothing(admin: Admin, namespace: str, people: Peo
     assert annotations(admin, namespace, notes)[names.KILL_SWITCH] == "halt"
 
 
+def test_who_may_not_look_at_pods_is_not_told_that_they_are_gone(people: People, notes: str) -> None:
+    done = people("rita").run("kill", notes, *WHY)
+    assert (done.code, "nothing is seen of what became of it" in done.out) in ((3, True), (0, False))
+    assert "pods" in done.err
+    assert people("rita").run("kill", notes, "--no-wait", "-o", "json").json["stopped"] is None
+
+
 def test_a_reason_can_be_given_afterwards(admin: Admin, namespace: str, people: People, notes: str) -> None:
     annotate(admin, DEPLOYMENT, namespace, notes, kill_switch="halt")
     time.sleep(4)

@@ -37,7 +37,7 @@ def as_json(seen: Seen, tell: Telling) -> dict[str, Any]:
         "scope": str(seen.target.scope),
         "namespace": seen.target.namespace,
         "name": seen.target.name or None,
-        "stopped": seen.outcome.standing is not Standing.NOT_STOPPED,
+        "stopped": None if _unseen(seen) else seen.outcome.standing is not Standing.NOT_STOPPED,
         "proven": seen.outcome.standing is Standing.PROVEN,
         "seconds": round(tell.seconds, 3),
         "missing": list(seen.outcome.missing),
@@ -48,6 +48,12 @@ def as_json(seen: Seen, tell: Telling) -> dict[str, Any]:
     }
 
 
+def _unseen(seen: Seen) -> bool:
+    """Whether nobody looked, or could look, at the pods, and no guard speaks for them."""
+    blind = not seen.sights or any(sight.pods is None for sight in seen.sights)
+    return blind and seen.outcome.standing is Standing.UNPROVEN
+
+
 def _verdict(seen: Seen, tell: Telling) -> str:
     held = bool(seen.sights) and all(sight.mode is Mode.HOLD for sight in seen.sights)
     word = "HELD, with the pods kept warm," if held else "STOPPED"
@@ -56,6 +62,8 @@ def _verdict(seen: Seen, tell: Telling) -> str:
             return f"STOPPED: {seen.target}; there is no deployment in it"
         case Standing.PROVEN:
             return f"{word} and proven after {tell.seconds:.1f} s: {seen.target}"
+        case Standing.UNPROVEN if _unseen(seen):
+            return f"STORED, and nothing is seen of what became of it ({tell.seconds:.1f} s): {seen.target}"
         case Standing.UNPROVEN:
             return f"{word} as far as can be seen, not proven ({tell.seconds:.1f} s): {seen.target}"
         case _:

@@ -165,7 +165,7 @@ class _Stop:
     async def _watch(self, person: Person, looker: Looker) -> Seen:
         seen: tuple[Sight, ...] = ()
         there = 0.0  # when something of it was last seen
-        found = Outcome(standing=Standing.UNPROVEN, missing=("nobody could look at it",))
+        found = Outcome(standing=Standing.UNPROVEN, missing=("the API server did not show it",))
         while True:
             try:
                 seen = await looker.look(doors=True)
@@ -201,11 +201,14 @@ class _Stop:
         """In a halt, what nobody else has taken away by now; each pod once."""
         if self._order.mode is not Mode.HALT or self._tell.seconds < OTHERS_SECONDS:
             return
-        for sight in seen:
-            for pod in sight.pods or () if sight.mode is Mode.HALT else ():
-                late = pod.grace is None or pod.grace > HALT_GRACE_SECONDS
-                if late and pod.uid not in self._ended:
-                    await self._end(person, Ref(kind="Pod", namespace=sight.namespace, name=pod.name), pod.uid)
+        late = (
+            self._end(person, Ref(kind="Pod", namespace=sight.namespace, name=pod.name), pod.uid)
+            for sight in seen
+            if sight.mode is Mode.HALT
+            for pod in sight.pods or ()
+            if pod.uid not in self._ended and (pod.grace is None or pod.grace > HALT_GRACE_SECONDS)
+        )
+        await asyncio.gather(*late)
 
     async def _end(self, person: Person, pod: Ref, uid: str) -> None:
         try:

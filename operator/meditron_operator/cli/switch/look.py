@@ -9,7 +9,7 @@ from meditron_operator.cli.switch.asked import Target
 from meditron_operator.core.killswitch.effective import Scope
 from meditron_operator.core.killswitch.sight import Key, Object, Objects, Sight, sights
 from meditron_operator.core.live import Ref
-from meditron_operator.errors import ApiError, NotFoundError, RefusedError, UnavailableError
+from meditron_operator.errors import ApiError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, NETWORK_POLICIES, PODS, Resource
 from meditron_operator.shell.person import ENDPOINT_SLICES, STATEFUL_SETS, DoubtfulError, Person
 
@@ -125,13 +125,13 @@ class Looker:
         try:
             await self._person.try_pod(_visitor(*key))
             self._shut[key] = False
-        except UnavailableError:
-            return
         except RefusedError as error:
             if "the kill switch keeps" in str(error):
                 self._shut[key] = True
             else:  # no right to make pods, or another rule is in the way: nothing can be told
                 self._blind_at_door = True
+        except ApiError:
+            return  # tried again at the next look
 
 
 async def known(person: Person, target: Target) -> tuple[Key, ...] | None:
