@@ -1,4 +1,4 @@
-"""Answers of the API server, and of whoever stands before it, become one of five errors with one line."""
+"""Answers of the API server, and of whoever stands before it, become one of six errors with one line."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from meditron_operator.errors import (
     ConflictError,
     NotFoundError,
     RefusedError,
+    UnauthorizedError,
     UnavailableError,
 )
 from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, PODS, Cluster, Resource
@@ -34,7 +35,7 @@ async def fail_with(answer: Answer) -> ApiError:
     ("status", "kind"),
     [
         (400, RefusedError),
-        (401, UnavailableError),
+        (401, UnauthorizedError),
         (403, RefusedError),
         (404, NotFoundError),
         (405, RefusedError),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from meditron_operator import names
+from meditron_operator.core.killswitch.admitted import admitted_at
 from meditron_operator.core.killswitch.effective import Annotations, Engaged, Mode, Off, Scope, effective
 from meditron_operator.core.killswitch.told import SwitchState, SwitchStatus
 
@@ -123,13 +124,8 @@ def _sight(deployment: Object, carriers: Mapping[str, Object], objects: Objects)
 
 
 def engaged_since(carrier: Object) -> datetime | None:
-    """When the annotation was written, or something else by the same program since; None when nothing tells.
-
-    The server keeps for each program when it last wrote, and what of that stands.
-    """
-    entries = carrier["metadata"].get("managedFields") or ()
-    times = (moment(each.get("time")) for each in entries if _wrote_switch(each))
-    return max((time for time in times if time is not None), default=None)
+    """When the annotation was written, or something else by the same program since; None when nothing tells."""
+    return moment(admitted_at(carrier["metadata"]))
 
 
 def last_written(carrier: Object, manager: str) -> datetime | None:
@@ -137,11 +133,6 @@ def last_written(carrier: Object, manager: str) -> datetime | None:
     entries = carrier["metadata"].get("managedFields") or ()
     times = (moment(each.get("time")) for each in entries if each.get("manager") == manager)
     return max((time for time in times if time is not None), default=None)
-
-
-def _wrote_switch(entry: Object) -> bool:
-    meta = (entry.get("fieldsV1") or {}).get("f:metadata") or {}
-    return f"f:{names.KILL_SWITCH}" in (meta.get("f:annotations") or {})
 
 
 def _told(deployment: Object, off: Off | None, carrier: Annotations) -> SwitchStatus | None:
