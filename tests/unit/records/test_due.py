@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -150,7 +151,7 @@ def test_which_record_an_outcome_is_of(state: SwitchState) -> None:
 def test_what_an_outcome_says() -> None:
     clerk, here = Clerk(), carrier(ENGAGED)
     clerk.keep(here)
-    times = {"traffic_cut_at": "1", "last_pod_gone_at": "2", "verified_at": "3"}
+    times: dict[str, Any] = {"traffic_cut_at": "1", "last_pod_gone_at": "2", "verified_at": "3"}
     clerk.conclude(here, outcome(seconds_to_stop=2.00049, unconfirmed_pods=("ward-0 on n1",), **times))
     told = {"trafficCutAt": "1", "lastPodGoneAt": "2", "verifiedAt": "3", "secondsToStop": 2.0, "deployments": 1}
     status = clerk.records[0].status
