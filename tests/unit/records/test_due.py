@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meditron_operator.core.killswitch import Scope, SwitchState, effective
-from meditron_operator.core.killswitch.records import due, in_force, vanished
+from meditron_operator.core.killswitch.records import concerned, due, in_force, unreleased, vanished
 from tests.unit.records.kit import (
     APPROVED,
     ASKED_AT,
@@ -16,6 +17,7 @@ from tests.unit.records.kit import (
     BY,
     ENGAGED,
     KILL,
+    NOON,
     REASON,
     RELEASED,
     RESUME,
@@ -80,6 +82,80 @@ def test_what_a_record_says() -> None:
     assert release.items() >= {"actor": "paul", "mode": "halt", "previousHash": engage["hash"], **asked}.items()
     assert resume.items() >= {"actor": "rosa", "previousHash": release["hash"]}.items()
     assert resume["outcomes"] == [{"sequence": 2, "hash": clerk.records[1].outcome}]
+
+
+def test_what_is_not_known_is_left_out() -> None:
+    """A server before 1.36 stamps no name; nobody named a ticket."""
+    clerk = Clerk()
+    for annotations in ({KILL: "hold"}, RELEASED, RESUMED):
+        clerk.keep(carrier(annotations))
+    engage, release, resume = (record.spec for record in clerk.records)
+    assert engage.keys().isdisjoint({"actor", "reason", "ticket", "requestedBy", "requestedAt", "outcomes"})
+    assert [part["mode"] for part in (engage, release, resume)] == ["hold"] * 3
+    assert [part["admittedAt"] for part in (engage, release, resume)] == [NOON] * 3
+    assert clerk.keep(carrier(AGAIN | {KILL: "hold"})) == ["Engage"]
+
+
+def test_what_comes_back_without_words_had_none() -> None:
+    clerk = Clerk()
+    clerk.keep(carrier({KILL: "drain"}))
+    reason = "engaged again: kill-000001 was never released"
+    assert vanished(carrier({}), clerk.records) == {KILL: "drain", REASON: reason}
+    clerk.keep(restored(carrier({}), clerk))
+    back = vanished(carrier({}), clerk.records)
+    assert back is not None
+    assert back[REASON] == "engaged again: kill-000002 was never released"
+
+
+def test_words_of_a_person_that_sound_like_ours_are_kept() -> None:
+    clerk, why = Clerk(), "as it was never released (said the ward)"
+    clerk.keep(carrier(ENGAGED | {REASON: why}))
+    clerk.keep(restored(carrier({}), clerk))
+    back = vanished(carrier({}), clerk.records)
+    assert back is not None
+    assert back[REASON] == f"engaged again: kill-000002 was never released ({why})"
+
+
+def test_the_stops_that_were_not_released() -> None:
+    clerk = Clerk()
+    assert unreleased(clerk.records) == []
+    for name, life in {"a": [ENGAGED], "b": [ENGAGED, RELEASED], "c": [ENGAGED, RELEASED, AGAIN]}.items():
+        for annotations in life:
+            clerk.keep(carrier(annotations, name=name))
+    clerk.keep(carrier(ENGAGED, scope=Scope.NAMESPACE, namespace="", name="clinical-ai"))
+    found = {(target.scope, target.namespace, target.name) for target in unreleased(clerk.records)}
+    deployments = {("deployment", "clinical-ai", name) for name in ("a", "c")}
+    assert found == deployments | {("namespace", "clinical-ai", "clinical-ai")}
+
+
+@pytest.mark.parametrize("state", SwitchState)
+def test_which_record_an_outcome_is_of(state: SwitchState) -> None:
+    """Of a stop until it is released; of a release or a resume when that is the last."""
+    wanted = {
+        SwitchState.ENGAGED: ["kill-000001", None, None],
+        SwitchState.ENGAGED_UNVERIFIED: ["kill-000001", None, None],
+        SwitchState.RELEASED: [None, "kill-000002", None],
+        SwitchState.RESUMED: [None, None, "kill-000003"],
+    }
+    clerk, found = Clerk(), []
+    assert concerned(carrier({}), state, []) is None
+    for annotations in (ENGAGED, RELEASED, RESUMED):
+        here = carrier(annotations)
+        clerk.keep(here)
+        record = concerned(here, state, clerk.records)
+        found.append(record and record.name)
+        assert concerned(carrier(annotations, uid="u-2"), state, clerk.records) is None
+    assert found == wanted.get(state, [None] * 3)
+
+
+def test_what_an_outcome_says() -> None:
+    clerk, here = Clerk(), carrier(ENGAGED)
+    clerk.keep(here)
+    times: dict[str, Any] = {"traffic_cut_at": "1", "last_pod_gone_at": "2", "verified_at": "3"}
+    clerk.conclude(here, outcome(seconds_to_stop=2.00049, unconfirmed_pods=("ward-0 on n1",), **times))
+    told = {"trafficCutAt": "1", "lastPodGoneAt": "2", "verifiedAt": "3", "secondsToStop": 2.0, "deployments": 1}
+    status = clerk.records[0].status
+    assert {**status, "hash": ""} == {"state": "Engaged", **told, "unconfirmedPods": ["ward-0 on n1"], "hash": ""}
 
 
 def test_what_was_missed_has_no_date_of_something_later() -> None:

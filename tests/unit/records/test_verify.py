@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from meditron_operator.core.killswitch import SwitchState
-from meditron_operator.core.killswitch.records import Finding, Kind, Record, name_of, verify
+from meditron_operator.core.killswitch.records import Finding, Kind, Record, compare, name_of, verify
 from meditron_operator.core.killswitch.records.canonical import canonical, spec_hash, status_hash
 from tests.unit.records.kit import Clerk, Ward, carrier, outcome
 
@@ -182,6 +182,54 @@ def forged(record: Record, **changes: Any) -> Record:
 def test_it_says_where_and_what(change: Callable[[Record], Record], where: int, kinds: set[Kind]) -> None:
     chain = [change(record) if record.sequence == where else record for record in SAMPLE]
     assert {finding.kind for finding in broken(chain)} == kinds
+
+
+def test_an_earlier_copy_of_the_records() -> None:
+    """A later record and a later outcome are no fault; whatever the copy holds must be there, as it was."""
+    copy = [replace(SAMPLE[0], status={}), *SAMPLE[1:4]]
+    assert compare(copy, SAMPLE) == []
+    first, second, _, *rest = SAMPLE
+    changed_now = [forged(first, reason="none"), replace(second, status={}), *rest]
+    assert [str(finding) for finding in compare(SAMPLE[:3], changed_now)] == [
+        "clinical-ai/kill-000001: its spec is not what the copy says",
+        "clinical-ai/kill-000002: its outcome is not what the copy says",
+        "clinical-ai/kill-000003: missing, and was there when the copy was made",
+    ]
+    assert [finding.record for finding in compare(SAMPLE, SAMPLE[3:], begins_at=3)] == ["kill-000003"]
+    assert all(finding.broken for finding in compare(SAMPLE, []))
+
+
+HERE = "clinical-ai"
+MESSAGES = [
+    (lambda r: replace(r, name="kill-2"), f"{HERE}/kill-2: not the name of a record"),
+    (lambda r: replace(r, name="kill-000009"), f"{HERE}/kill-000009: its name and its number (2) differ"),
+    (lambda r: replace(r, namespace="icu"), "icu/kill-000002: written in the namespace clinical-ai"),
+    (lambda r: forged(r, previousHash=""), f"{HERE}/kill-000002: its previousHash is not the hash of kill-000001"),
+    (lambda r: replace(r, status={**r.status, "state": "x"}),
+     f"{HERE}/kill-000002: its outcome or the hash of it was changed"),
+    (lambda r: replace(r, status={"hash": 1}),
+     f"{HERE}/kill-000002: the hash of its outcome was changed or taken away"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "message"), MESSAGES)
+def test_its_words(change: Callable[[Record], Record], message: str) -> None:
+    assert message in [str(finding) for finding in broken([SAMPLE[0], change(SAMPLE[1]), *SAMPLE[2:]])]
+
+
+def test_the_words_of_the_first_and_of_one_that_is_there_twice() -> None:
+    first = forged(SAMPLE[0], previousHash="0" * 64)
+    assert "clinical-ai/kill-000001: the first one names a record before it" in map(str, broken([first, *SAMPLE[1:]]))
+    assert [str(finding) for finding in broken([*SAMPLE, SAMPLE[1]])] == ["clinical-ai/kill-000002: it is there twice"]
+
+
+def test_the_notes() -> None:
+    loose = written([("ward", "halt"), ("ward", "release")])
+    assert [str(finding) for finding in verify(loose)] == [
+        "clinical-ai/kill-000001: its outcome is not final, so nothing fixes it",
+        "clinical-ai/kill-000002: no later record fixes its outcome yet",
+        "clinical-ai/kill-000002: the newest: no later record fixes it yet",
+    ]
 
 
 def test_a_final_outcome_that_somebody_made_up() -> None:

@@ -83,7 +83,7 @@ def concerned(carrier: Carrier, state: SwitchState, records: Iterable[Record]) -
         return None
     if state in (SwitchState.ENGAGED, SwitchState.ENGAGED_UNVERIFIED):
         return stop if stop is last else None  # of one that was released meanwhile nothing new can be said
-    return last if state in _FINAL and _COMES_TO.get(last.action) == state else None
+    return last if _COMES_TO.get(last.action) == state else None
 
 
 def plain_outcome(record: Record) -> Manifest:
