@@ -10,9 +10,6 @@ from meditron_operator.core.killswitch.admitted import admitted_at
 Manifest = dict[str, Any]
 """One object in wire form."""
 
-Manifest = dict[str, Any]
-"""One object in wire form."""
-
 _SERVER_OWNED: Final = ("managedFields", "selfLink", "creationTimestamp", "generation")
 
 

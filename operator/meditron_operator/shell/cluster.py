@@ -5,21 +5,14 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import aiohttp
 
 from meditron_operator import names
 from meditron_operator.core.live import Manifest, Ref
-from meditron_operator.errors import (
-    ApiError,
-    ConflictError,
-    NotFoundError,
-    RefusedError,
-    UnauthorizedError,
-    UnavailableError,
-    UntrustedError,
-)
+from meditron_operator.errors import ConflictError, UnavailableError, UntrustedError
+from meditron_operator.shell.answers import raise_for_status
 from meditron_operator.shell.session import Connection
 
 
@@ -66,12 +59,6 @@ CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"  # merges lists of conditions by their type
-# Refusals of an API server that has not learnt of our kind yet, after its start or ours: it will, within seconds.
-_YET_TO_LEARN: Final = (
-    "failed to find resource referenced by paramKind",
-    "There can be a delay between when CustomResourceDefinitions are created and when they are available",
-)
-_LONGEST_RETRY_SECONDS: Final = 60.0  # whatever a proxy asks for: a stop can't wait for an hour
 LOG_HEAD_BYTES: Final = 2**20  # a start takes some 10 KB
 LOG_SECONDS: Final = 10.0
 _MAX_LINE_BYTES: Final = 8 * 2**20  # one watch event is one line; etcd's limit for an object is 1.5 MiB
@@ -193,7 +180,7 @@ class Cluster:
         timeout = aiohttp.ClientTimeout(total=LOG_SECONDS)
         try:
             async with self._http.get(self._server + path, params=params, timeout=timeout) as response:
-                await _raise_for_status(response)
+                await raise_for_status(response)
                 async for line in _lines(response.content):
                     left -= len(line)
                     if left < 0:
@@ -231,7 +218,7 @@ class Cluster:
         timeout = aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds)
         try:
             async with self._http.get(self._server + resource.path(), params=params, timeout=timeout) as response:
-                await _raise_for_status(response)
+                await raise_for_status(response)
                 async for line in _lines(response.content):
                     yield _event(line)
         except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError) as error:  # or no event at all
@@ -252,7 +239,7 @@ class Cluster:
             async with self._http.request(
                 method, self._server + path, data=data, params=params, headers=headers, timeout=self._timeout
             ) as response:
-                await _raise_for_status(response)
+                await raise_for_status(response)
                 answer = await response.json(content_type=None)
         except aiohttp.ClientSSLError as error:
             raise UntrustedError(f"{method} {path}: {_words(error)}") from error
@@ -295,37 +282,3 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         buffer = bytearray(rest)
         if len(buffer) > _MAX_LINE_BYTES:
             raise ValueError(f"an event of more than {_MAX_LINE_BYTES} bytes")
-
-
-async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
-        return
-    text = await response.text(errors="replace")
-    _raise(response.status, _message(text) or response.reason or "no words", response.headers.get("Retry-After"))
-
-
-def _message(text: str) -> str:
-    """The words of a Status, or the whole answer of whoever stands between us and the API server; one line."""
-    try:
-        status = json.loads(text)
-    except ValueError:
-        status = None
-    words = status.get("message") if isinstance(status, dict) else None
-    return " ".join(str(words or text).split())[:1000]
-
-
-def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
-    if any(words in message for words in _YET_TO_LEARN):
-        raise UnavailableError(message)
-    if status in (404, 410):
-        raise NotFoundError(message)
-    if status == 409:
-        raise ConflictError(message)
-    if status in (400, 403, 405, 413, 422):
-        raise RefusedError(message)
-    if status == 401:
-        raise UnauthorizedError(f"the API server doesn't know us: {message}")
-    seconds = min(float(retry_after), _LONGEST_RETRY_SECONDS) if retry_after and retry_after.isdecimal() else None
-    if status == 429 or status >= 500:
-        raise UnavailableError(message, retry_after=seconds)
-    raise ApiError(f"unexpected status {status}: {message}")
