@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meditron_operator.core.killswitch import Scope, SwitchState, effective
-from meditron_operator.core.killswitch.records import concerned, due, in_force, unreleased, vanished
+from meditron_operator.core.killswitch.records import Target, concerned, due, in_force, target_of, vanished
 from tests.unit.records.kit import (
     APPROVED,
     ASKED_AT,
@@ -116,16 +116,14 @@ def test_words_of_a_person_that_sound_like_ours_are_kept() -> None:
     assert back[REASON] == f"engaged again: kill-000002 was never released ({why})"
 
 
-def test_the_stops_that_were_not_released() -> None:
+def test_whom_a_record_is_about() -> None:
     clerk = Clerk()
-    assert unreleased(clerk.records) == []
-    for name, life in {"a": [ENGAGED], "b": [ENGAGED, RELEASED], "c": [ENGAGED, RELEASED, AGAIN]}.items():
-        for annotations in life:
-            clerk.keep(carrier(annotations, name=name))
+    clerk.keep(carrier(ENGAGED, name="a"))
     clerk.keep(carrier(ENGAGED, scope=Scope.NAMESPACE, namespace="", name="clinical-ai"))
-    found = {(target.scope, target.namespace, target.name) for target in unreleased(clerk.records)}
-    deployments = {("deployment", "clinical-ai", name) for name in ("a", "c")}
-    assert found == deployments | {("namespace", "clinical-ai", "clinical-ai")}
+    assert [target_of(record) for record in clerk.records] == [
+        Target(scope=Scope.DEPLOYMENT, namespace="clinical-ai", name="a"),
+        Target(scope=Scope.NAMESPACE, namespace="clinical-ai", name="clinical-ai"),
+    ]
 
 
 @pytest.mark.parametrize("state", SwitchState)
