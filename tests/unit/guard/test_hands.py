@@ -25,7 +25,7 @@ class Script(Cluster):
         self.slow = slow
         self.failure: Exception | None = None
 
-    async def _request(self, _: str, path: str, **__: Any) -> dict[str, Any]:
+    async def _request(self, method: str, path: str, **_: Any) -> dict[str, Any]:  # noqa: ARG002
         kind = path.rpartition("/")[2] if path.endswith(("/scale", "/status")) else path.split("/")[-2]
         self.sent.append(kind)
         await asyncio.sleep(self.slow.get(kind, 0))
