@@ -73,7 +73,7 @@ def after(seen: Seen, action: Action) -> Seen:
 def test_a_halt_cuts_traffic_first_and_takes_all() -> None:
     due = plan(CUT, FULL)
     assert due.traffic == (CloseGate(pod()), RemovePolicy(policy()))
-    assert due.rest == (ScaleToZero(workload()), EndPod(pod()), Annotate(scaler(), paused=True))
+    assert due.rest == (EndPod(pod()), ScaleToZero(workload()), Annotate(scaler(), paused=True))
 
 
 def test_a_hold_closes_gates_and_nothing_else() -> None:

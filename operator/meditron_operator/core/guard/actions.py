@@ -79,10 +79,14 @@ Done = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Traffic first; the rest is sent right after it, and waits for none of its answers."""
+    """Traffic first; the rest is sent right after it, and waits for none of its answers.
+
+    Pods end before their StatefulSet is at 0: else its controller may be first to delete them, with the grace of their
+    template, and a kubelet that has begun to wait that long does not listen to a shorter one.
+    """
 
     traffic: tuple[Traffic, ...] = ()
-    rest: tuple[ScaleToZero | EndPod | Annotate, ...] = ()
+    rest: tuple[EndPod | ScaleToZero | Annotate, ...] = ()
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -118,8 +122,8 @@ def plan(measures: Measures, seen: Seen) -> Plan:
     return Plan(
         traffic=(*gates, *map(RemovePolicy, seen.policies)),
         rest=(
-            *(ScaleToZero(workload) for workload in seen.workloads if workload.replicas > 0),
             *(EndPod(pod) for pod in seen.pods if _lives_too_long(pod)),
+            *(ScaleToZero(workload) for workload in seen.workloads if workload.replicas > 0),
             *(Annotate(scaler, paused=True) for scaler in seen.scalers if scaler.paused is None),
         ),
     )

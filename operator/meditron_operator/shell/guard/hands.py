@@ -24,6 +24,7 @@ from meditron_operator.core.guard.course import rfc3339
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError
 from meditron_operator.shell.cluster import NETWORK_POLICIES, PODS, SCALED_OBJECTS, Cluster
 
+ORDER_SECONDS: Final = 0.1  # that the end of the pods has before their StatefulSet is at 0
 PATIENCE_SECONDS: Final = 1.0  # for answers; later ones are heard, but nobody waits for them
 
 log = structlog.get_logger(__name__)
@@ -43,7 +44,11 @@ class Hands:
         traffic = [self._send(action, done) for action in plan.traffic]
         if traffic:
             await asyncio.sleep(0)  # they are on their way before the rest is
-        tasks = [*traffic, *(self._send(action, done) for action in plan.rest)]
+        ends = [self._send(action, done) for action in plan.rest if isinstance(action, EndPod)]
+        if ends:
+            await asyncio.wait(ends, timeout=ORDER_SECONDS)
+        rest = [self._send(action, done) for action in plan.rest if not isinstance(action, EndPod)]
+        tasks = [*traffic, *ends, *rest]
         if not tasks:
             return []
         answered, _ = await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
