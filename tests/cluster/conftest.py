@@ -45,3 +45,10 @@ def namespace(admin: Admin) -> Iterator[str]:
         admin.wait_gone("Pod", name, pod["metadata"]["name"], 60)  # the next test wants its GPUs
     admin.delete("Namespace", None, name)
     admin.delete("PersistentVolume", None, f"{name}-weights")
+
+
+@pytest.fixture
+def restarting(bed: Testbed) -> Iterator[None]:
+    """For tests that restart the API server: the next test finds it as it was."""
+    yield
+    bed.wait_admitting()

@@ -388,6 +388,7 @@ def test_who_may_look_at_deployments_only_is_told_what_is_not_known(namespace: s
     assert "Unknown" in done.out
 
 
+@pytest.mark.usefixtures("restarting")
 def test_a_stop_goes_through_an_api_server_that_restarts(
     bed: Testbed, admin: Admin, namespace: str, people: People, notes: str
 ) -> None:
@@ -404,6 +405,7 @@ def test_a_stop_goes_through_an_api_server_that_restarts(
     wait_for("the pod to be gone", lambda: admin.get("Pod", namespace, "notes-0") is None, 60)
 
 
+@pytest.mark.usefixtures("restarting")
 def test_an_api_server_that_restarts_in_the_middle_is_looked_at_again(
     bed: Testbed, admin: Admin, namespace: str, people: People, notes: str
 ) -> None:

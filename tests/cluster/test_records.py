@@ -243,7 +243,8 @@ async def test_the_wider_scopes(admin: Admin, account: Path, namespace: str, sco
             await register.keep(carrier(), now())
             await register.conclude(carrier(), outcome())
     records = stored(admin, name)
-    assert said(records) == [(action, name) for action in ("Engage", "Release", "Resume")]
+    # Other tests release the whole cluster too: what they left is written down late, as missed.
+    assert said(records)[-3:] == [(action, name) for action in ("Engage", "Release", "Resume")]
     assert {record.text("scope") for record in records} == {str(scope)}
     assert intact(records)
 

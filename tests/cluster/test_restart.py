@@ -67,6 +67,7 @@ def grace_of(workload: Manifest | None) -> int | None:
 
 
 @pytest.mark.guarantee("G5")
+@pytest.mark.usefixtures("restarting")
 def test_the_api_server_restarts(bed: Testbed, admin: Admin, audit: Audit, namespace: str) -> None:
     """Watches break and come back; what is there already is not written again."""
     admin.create(deployment("notes", namespace, replicas=0))
@@ -92,6 +93,7 @@ AS_YOUNG_SECONDS = 4.0
 """The stamp's schema of our kind is read within five seconds of the API server's start, two of which it isn't ready."""
 
 
+@pytest.mark.usefixtures("restarting")
 def test_an_api_server_that_has_just_started_takes_a_stop_at_once(bed: Testbed, admin: Admin, namespace: str) -> None:
     """Dry runs from the moment on at which it says that it is ready, by somebody who writes the own name."""
     admin.create(deployment("notes", namespace, replicas=0))

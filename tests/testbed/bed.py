@@ -14,7 +14,7 @@ from tests.testbed.commands import CONTROL_PLANE, Program
 from tests.testbed.control import Control, ProgramStatus
 from tests.testbed.controlplane import Nowhere, bring_up, wait_healthy
 from tests.testbed.errors import TestbedError
-from tests.testbed.install import guard_programs, install, operator_program
+from tests.testbed.install import guard_programs, install, operator_program, wait_admitting
 from tests.testbed.layout import Layout, Ports
 from tests.testbed.node import requirements
 from tests.testbed.node.ground import NodeGround
@@ -153,6 +153,11 @@ class Testbed:
         if self.node is not None:
             with self._cluster() as cluster:
                 self.node.settle(program, begin, cluster)
+
+    def wait_admitting(self) -> None:
+        """Until the API server's admission policies are in force again, up to half a minute after its start."""
+        with self._cluster() as cluster:
+            wait_admitting(cluster)
 
     def run(self, program: Program) -> None:
         """Start a program that is new here; returns when it is healthy. It ends with the testbed."""

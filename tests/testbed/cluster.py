@@ -66,16 +66,17 @@ class Cluster:
             self._apply(each)
 
     def would_store(self, manifest: Manifest) -> Manifest | None:
-        """What the server would make of this object now; None while it has no answer yet (503).
+        """What the server would make of this object now; None while it has no answer yet.
 
-        A policy whose parameters are of a kind that is seconds old is not answered for.
+        A policy whose parameters are of a kind that is seconds old, or older than the server's start, is not answered
+        for: 503, or a refusal that says so.
         """
         try:
             answer = self._client().server_side_apply(  # type: ignore[no-untyped-call]
                 self._resource(manifest), body=manifest, field_manager=FIELD_MANAGER, dry_run="All"
             )
         except DynamicApiError as refused:
-            if refused.status == 503:
+            if refused.status == 503 or "referenced by paramKind" in str(refused):
                 return None
             raise
         return dict(answer.to_dict())

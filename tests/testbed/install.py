@@ -43,13 +43,18 @@ def install(cluster: Cluster) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     bundle = without_deployments([*read_manifests(BUNDLE), *read_manifests(STAMP)])
     cluster.apply([namespace, *read_manifests(DEFINITIONS), *bundle])
-    wait_for("the admission policies to know the new kinds", lambda: _is_admitted(cluster), _POLICIES_LIMIT_SECONDS)
-    wait_for("the stamp to know the new kinds", lambda: _is_stamped(cluster), _POLICIES_LIMIT_SECONDS)
+    wait_admitting(cluster)
     wait_for(
         f"the service account {NAMESPACE}/{SERVICE_ACCOUNT}",
         lambda: cluster.has_service_account(NAMESPACE, SERVICE_ACCOUNT),
         _SERVICE_ACCOUNT_LIMIT_SECONDS,
     )
+
+
+def wait_admitting(cluster: Cluster) -> None:
+    """Until the API server knows our kinds: after our installation, and after each of its own starts."""
+    wait_for("the admission policies to know our kinds", lambda: _is_admitted(cluster), _POLICIES_LIMIT_SECONDS)
+    wait_for("the stamp to know our kinds", lambda: _is_stamped(cluster), _POLICIES_LIMIT_SECONDS)
 
 
 def _is_admitted(cluster: Cluster) -> bool:

@@ -22,10 +22,10 @@ pytestmark = pytest.mark.cluster
 PAUSED, BY = "autoscaling.keda.sh/paused", "meditron.ai/paused-by"
 
 
-def granted() -> set[tuple[str, str]]:
-    """(resource, verb) of the ClusterRole that is shipped."""
+def granted(role_name: str) -> set[tuple[str, str]]:
+    """(resource, verb) of a ClusterRole that is shipped."""
     bodies = (body for body in yaml.safe_load_all(BUNDLE.read_text()) if body["kind"] == "ClusterRole")
-    (role,) = [body for body in bodies if body["metadata"]["name"] == names.GUARD_NAME]
+    (role,) = [body for body in bodies if body["metadata"]["name"] == role_name]
     return {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
 
 
@@ -80,7 +80,10 @@ def test_every_right_is_used_and_none_is_missing(
 
     assert paused(admin, namespace) == {"theirs": None}
     assert [request for request in requests if request.code == 403] == []
-    assert {(request.resource, request.verb) for request in requests} == granted()
+    used = {(request.resource, request.verb) for request in requests}
+    assert granted(names.GUARD_NAME) <= used
+    # Those are used up in test_records.py: most are needed only where a stop vanished, or another guard was faster.
+    assert used <= granted(names.GUARD_NAME) | granted(f"{names.GUARD_NAME}-records")
 
 
 @pytest.mark.guarantee("G14")
@@ -109,7 +112,9 @@ def test_its_health_and_its_figures(bed: Testbed, admin: Admin, namespace: str) 
 
     health = json.loads(asked(bed, "/healthz"))
     assert health["complaints"] == []
-    assert set(health["watchAgeSeconds"]) == {resource for resource, verb in granted() if verb == "watch"}
+    assert set(health["watchAgeSeconds"]) == {
+        resource for resource, verb in granted(names.GUARD_NAME) if verb == "watch"
+    }
     assert all(health["watchAgeSeconds"][carrier] < 12 for carrier in ("meditrondeployments", "namespaces"))
     figures = asked(bed, "/metrics")
     assert f'meditron_guard_engaged{{mode="halt",name="notes",namespace="{namespace}"}} 1.0' in figures
