@@ -199,7 +199,9 @@ def test_two_guards_come_to_one_end_and_then_write_nothing(
         engage(admin, namespace, "probe")
         engaged(admin, namespace, "probe")
         written = [each for each in writes_of_guards(audit, mark) if not each.name.startswith("probe")]
-        assert [each for each in written if not each.resource.startswith("killrecords")] == []
+        # The slower guard's first proof may end only now: what it would tell is refused, since the other one told it.
+        done = [each for each in written if each.code != 409]
+        assert [each for each in done if not each.resource.startswith("killrecords")] == []
         assert len(admin.list("KillRecord", namespace)) == records + 1  # the probe's
         assert {name: switch(admin, namespace, name) for name in first} == first
     finally:
