@@ -41,6 +41,9 @@ CHOSEN_GPU: Final = f"{GROUP}/gpu"
 SERVING_GATE: Final = f"{GROUP}/serving"
 """Condition of a pod, and its readiness gate: only while the operator keeps it True do clients get there."""
 
+ENGINE_PORT: Final = 8080
+"""Where an engine serves, and is asked whether it is silent; TGI's own 80 needs a privilege."""
+
 DEPLOYMENT_LABEL: Final = f"{GROUP}/deployment"
 NAME_LABEL: Final = "app.kubernetes.io/name"
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from meditron_operator import names
 from meditron_operator.core.catalog.gpus import GPUS
-from meditron_operator.core.killswitch import Annotations, Off, Scope, admitted_at, drain_since, effective
+from meditron_operator.core.killswitch import Annotations, Off, Scope, admitted_at, drain_since, effective, ours
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.observed import Node, Pod
@@ -153,7 +153,7 @@ class Observer:
                 self._wake(_name_of(deployment.ref))
 
     def _scopes(self, deployment: Live) -> Mapping[Scope, Switch]:
-        namespace, own = deployment.ref.namespace, _ours(deployment.metadata)
+        namespace, own = deployment.ref.namespace, ours(deployment.metadata)
         return {
             Scope.DEPLOYMENT: Switch(namespace, own, deployment.kill_admitted_at),
             Scope.NAMESPACE: self._switch_of(namespace),
@@ -209,13 +209,8 @@ def _pod_of_interest(obj: Mapping[str, Any]) -> Pod | None:
 
 def _switch(obj: Mapping[str, Any]) -> Switch | None:
     """Most namespaces have none."""
-    annotations = _ours(obj["metadata"])
+    annotations = ours(obj["metadata"])
     return Switch(obj["metadata"]["name"], annotations, admitted_at(obj["metadata"])) if annotations else None
-
-
-def _ours(metadata: Mapping[str, Any]) -> Annotations:
-    annotations = metadata.get("annotations") or {}
-    return {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
 
 
 def _gpu_node(obj: Mapping[str, Any]) -> Node | None:

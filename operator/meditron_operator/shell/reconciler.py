@@ -29,6 +29,7 @@ from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
 from meditron_operator.core.status import View, condition_changes, event, merge_patch, serving_condition, summarize
+from meditron_operator.core.times import rfc3339
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.meter import Meter
@@ -202,7 +203,7 @@ class Reconciler:
 
     async def _write(self, key: ObjectKey, step: Step | SetGate) -> None:
         if isinstance(step, SetGate):
-            condition = serving_condition(step.open, _rfc3339(self._now()))
+            condition = serving_condition(step.open, rfc3339(self._now()))
             self._known.written("Pod", await self._cluster.set_condition(step.ref, step.pod.uid, condition))
             return
         if isinstance(step, Delete):
@@ -240,7 +241,7 @@ class Reconciler:
 
     async def _report(self, view: View, deployment: Live) -> Manifest:
         """Post what changed, then store the status; nothing when it is stored already."""
-        ref, previous, now = deployment.ref, deployment.status, _rfc3339(self._now())
+        ref, previous, now = deployment.ref, deployment.status, rfc3339(self._now())
         status = summarize(view, previous, now)
         ours = {field: value for field, value in previous.items() if field != "killSwitch"}
         if status == ours:
@@ -272,7 +273,3 @@ class Reconciler:
         if status["phase"] == "WaitingForGPU":
             return SHORTAGE_SECONDS
         return self._config.resync_seconds
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,9 +11,9 @@ from meditron_operator.core.engines.base import HttpProbe, Launch, Scratch, Size
 from meditron_operator.core.engines.tgi_log import read_line
 from meditron_operator.core.sizing import Demand, KvCacheDtype, Plan, checkpoint_bytes
 from meditron_operator.core.sizing.attention import attention_of
+from meditron_operator.names import ENGINE_PORT
 
 NAME: Final = "tgi"
-PORT: Final = 8080  # the image's 80 needs a privilege
 MODEL_MOUNT: Final = "/model"
 GIB: Final = 2**30
 
@@ -42,7 +42,7 @@ def launch(sized: Sized) -> Launch:
     grace = sized.spec.shutdown.grace_seconds
     return Launch(
         container=NAME,
-        port=PORT,
+        port=ENGINE_PORT,
         environment=_environment(sized),
         model_mount=MODEL_MOUNT,
         scratch=_scratch(sized.plan),
@@ -104,7 +104,7 @@ def _process(sized: Sized) -> dict[str, str]:
     assert source is not None  # noqa: S101 - the spec holds exactly one
     return {
         "MODEL_ID": f"{MODEL_MOUNT}/{source.path}".rstrip("/"),
-        "PORT": str(PORT),
+        "PORT": str(ENGINE_PORT),
         "HOME": "/tmp",  # noqa: S108 - a non-root user has no home in the image
         "HF_HOME": "/tmp/huggingface",  # noqa: S108
         "TRITON_CACHE_DIR": "/tmp/triton",  # noqa: S108

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from meditron_operator import names
-from meditron_operator.core.killswitch import Annotations, SwitchStatus, admitted_at, grace_seconds
+from meditron_operator.core.killswitch import Annotations, SwitchStatus, admitted_at, grace_seconds, ours
 from meditron_operator.core.live import Ref
 
 
@@ -66,12 +66,6 @@ class Target:
             grace_seconds=grace_seconds(obj.get("spec")),
             told=status.get("killSwitch") if isinstance(status, Mapping) else None,
         )
-
-
-def ours(metadata: Mapping[str, Any]) -> Annotations:
-    """The annotations of our group."""
-    annotations = metadata.get("annotations") or {}
-    return {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
 
 
 def _switched_at(metadata: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,6 @@ from meditron_operator.core.killswitch import Mode, SwitchState, SwitchStatus
 from meditron_operator.core.killswitch.carrier import Carrier, Outcome
 
 _DONE: Final = STOPPING - {SwitchState.ENGAGING}
-_ORDER: Final = list(Mode)  # the weakest first
 
 
 def is_switched(carrier: Carrier) -> bool:
@@ -32,7 +31,7 @@ def outcome(carrier: Carrier, statuses: Sequence[SwitchStatus | None]) -> Outcom
 
 def _is_done(status: SwitchStatus, mode: Mode) -> bool:
     """Of this stop, or of a stronger one. Just after it became stronger the status still tells of the weaker."""
-    return status.state in _DONE and _ORDER.index(Mode.of(status.mode)) >= _ORDER.index(mode)
+    return status.state in _DONE and Mode.of(status.mode).strength >= mode.strength
 
 
 def _of_stop(told: Sequence[SwitchStatus]) -> Outcome:

@@ -1,7 +1,16 @@
 """The kill switch: what the annotations of three scopes come to, and what that takes away from whom."""
 
 from meditron_operator.core.killswitch.admitted import admitted_at, drain_since
-from meditron_operator.core.killswitch.effective import Annotations, Engaged, Mode, Off, Released, Scope, effective
+from meditron_operator.core.killswitch.effective import (
+    Annotations,
+    Engaged,
+    Mode,
+    Off,
+    Released,
+    Scope,
+    effective,
+    ours,
+)
 from meditron_operator.core.killswitch.measures import Measures, measures, mode_of
 from meditron_operator.core.killswitch.stop import Draining, Stop, grace_seconds, stop_of
 from meditron_operator.core.killswitch.told import SwitchState, SwitchStatus, UnconfirmedPod
@@ -25,5 +34,6 @@ __all__ = [
     "grace_seconds",
     "measures",
     "mode_of",
+    "ours",
     "stop_of",
 ]

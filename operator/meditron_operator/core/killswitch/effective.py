@@ -7,7 +7,7 @@ empty one too: where the admission policies are missing a typo must not look lik
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any
 
 from meditron_operator import names
 
@@ -26,8 +26,10 @@ class Mode(StrEnum):
         """What a word counts as: an unknown one, or none, as halt."""
         return next((mode for mode in cls if mode == word), cls.HALT)
 
-
-_STRENGTH: Final[Mapping[Mode, int]] = {mode: strength for strength, mode in enumerate(Mode, 1)}
+    @property
+    def strength(self) -> int:
+        """The more, the harder."""
+        return list(Mode).index(self) + 1
 
 
 class Scope(StrEnum):
@@ -68,6 +70,12 @@ Off = Engaged | Released
 """Why a deployment must not run."""
 
 
+def ours(metadata: Mapping[str, Any]) -> Annotations:
+    """The annotations of our group, of raw metadata."""
+    annotations = metadata.get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key.startswith(f"{names.GROUP}/")}
+
+
 def effective(scopes: Mapping[Scope, Annotations]) -> Off | None:
     """The strictest of what the scopes say, None when all let it run.
 
@@ -91,4 +99,4 @@ def _of(scope: Scope, annotations: Annotations) -> Off | None:
 
 
 def _strictness(off: Off) -> int:
-    return _STRENGTH[Mode.of(off.mode)] if isinstance(off, Engaged) else 0
+    return Mode.of(off.mode).strength if isinstance(off, Engaged) else 0

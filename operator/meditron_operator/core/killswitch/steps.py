@@ -8,13 +8,12 @@ from typing import Final
 from meditron_operator import names
 from meditron_operator.core.killswitch.effective import Annotations, Mode
 from meditron_operator.core.killswitch.sight import moment
+from meditron_operator.core.times import rfc3339
 
 Changes = Mapping[str, str | None]
 """Annotations to write; None takes one away."""
 
 RELEASE_WINDOW: Final = timedelta(minutes=15)
-
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def request(annotations: Annotations, step: Step) -> Changes | Refusal | Nothing
         return Refusal(f"{by} asked for it already: you can be the second: meditron approve {step.target}")
     return {
         names.RELEASE_REQUESTED_BY: step.me,
-        names.RELEASE_REQUESTED_AT: step.at.strftime(_TIME),
+        names.RELEASE_REQUESTED_AT: rfc3339(step.at),
         names.RELEASE_APPROVED_BY: None,
         names.RESUME: None,
     }

@@ -9,6 +9,7 @@ from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Gate, Pod
 from meditron_operator.core.status.condition import Condition, Truth, Type
 from meditron_operator.core.status.view import View
+from meditron_operator.core.times import rfc3339
 
 _TAINT: Final = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
 
@@ -23,7 +24,7 @@ def stopped(view: View) -> Condition:
         return _engaging(f"still there: {', '.join(left)} ({stop.off})")
     done = _done(view)
     if stop.drains_until is not None:
-        until = stop.drains_until.strftime("%Y-%m-%dT%H:%M:%SZ")
+        until = rfc3339(stop.drains_until)
         return _engaging(f"{done}; answers in flight may take until {until}, then all is cut ({stop.off})")
     if not isinstance(stop.off, Engaged):
         return Condition(Type.STOPPED, Truth.TRUE, "Released", f"{done} ({stop.off})")

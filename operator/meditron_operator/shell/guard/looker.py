@@ -30,7 +30,7 @@ from meditron_operator.shell.cluster import (
     Cluster,
     Resource,
 )
-from meditron_operator.shell.guard.prober import ENGINE_PORT, Address, Prober
+from meditron_operator.shell.guard.prober import Address, Prober
 from meditron_operator.shell.guard.together import Together
 
 _LONGEST_LABEL: Final = 63  # nothing can wear a longer one, and the server refuses to look for it
@@ -85,7 +85,7 @@ class Looker:
         selector = f"kubernetes.io/service-name in ({','.join(sorted(services))})"
         slices = (await self._cluster.list(ENDPOINT_SLICES, selector, namespace=namespace))[0] if services else []
         ips = {pod.ip: pod for pod in pods if pod.ip} if cut else {}
-        answers = await self._prober.answers({*_addresses(service), *((ip, ENGINE_PORT) for ip in ips)})
+        answers = await self._prober.answers({*_addresses(service), *((ip, names.ENGINE_PORT) for ip in ips)})
         return Evidence(
             endpoints=open_endpoints(slices, frozenset(services), frozenset(pod.uid for pod in seen.pods)),
             answers={

@@ -8,8 +8,8 @@ from yarl import URL
 
 from meditron_operator.core.guard.idle import is_idle
 from meditron_operator.core.guard.proof import Answer
+from meditron_operator.names import ENGINE_PORT
 
-ENGINE_PORT: Final = 8080
 LIMIT_SECONDS: Final = 1.0
 _LONGEST_METRICS_BYTES: Final = 2**20
 

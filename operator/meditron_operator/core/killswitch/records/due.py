@@ -14,7 +14,6 @@ from meditron_operator.core.killswitch.carrier import Carrier
 from meditron_operator.core.killswitch.effective import Annotations, Mode, Scope
 from meditron_operator.core.killswitch.records.record import STOPS, Action, Record, cut, in_order
 
-_STRENGTH: Final = {mode: strength for strength, mode in enumerate(Mode)}
 _AGAIN: Final = "engaged again: "
 _NEVER: Final = " was never released"
 
@@ -102,7 +101,7 @@ def vanished(carrier: Carrier, records: Iterable[Record]) -> dict[str, str] | No
     if last is None or last.action not in STOPS or due(carrier, records) is not None:
         return None
     now = carrier.annotations.get(names.KILL_SWITCH)
-    if now is not None and _STRENGTH[Mode.of(now)] >= _STRENGTH[last.mode]:
+    if now is not None and Mode.of(now).strength >= last.mode.strength:
         return None
     why = last.text("reason")
     if why.startswith(_AGAIN):  # the person's own words, not ours about them
@@ -172,7 +171,7 @@ def _engaged(last: Record | None, carrier: Carrier) -> Entry | None:
     reason = annotations.get(names.KILL_REASON, "")
     action = Action.ENGAGE
     if last is not None and last.action in STOPS:
-        rise = _STRENGTH[mode] - _STRENGTH[last.mode]
+        rise = mode.strength - last.mode.strength
         same = last.text("targetUID") == carrier.uid
         if rise > 0 and same:
             action = Action.ESCALATE
