@@ -49,7 +49,7 @@ test-node: programs  ## real kubelet, containers and network policies; needs Lin
 
 test: lint test-unit test-contract test-cluster test-node  ## what CI runs
 
-mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing; 6 minutes
+mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing, killswitch or guard; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
 
 bench-kill: programs  ## how fast the kill switch is, beside a plain Kopf operator; writes tests/bench/kill/RESULTS.md

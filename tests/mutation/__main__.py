@@ -37,6 +37,24 @@ TARGETS = {
         ),
         least=0.90,
     ),
+    "killswitch": Target(
+        modules=("src/meditron_operator/core/killswitch/*", "src/meditron_operator/core/killswitch/records/*"),
+        tests=(
+            "tests/unit/records",
+            "tests/unit/test_killswitch.py",
+            *(f"tests/unit/test_kill_{part}.py" for part in ("reason", "sight", "steps", "timeline")),
+            "tests/unit/test_hold.py",
+            "tests/unit/test_stop.py",
+            "tests/unit/test_stopped.py",
+            "tests/unit/guard",
+        ),
+        least=0.90,
+    ),
+    "guard": Target(
+        modules=("src/meditron_operator/core/guard/*",),
+        tests=("tests/unit/guard", "tests/unit/test_gates.py"),
+        least=0.90,
+    ),
 }
 
 

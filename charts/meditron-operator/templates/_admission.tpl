@@ -58,19 +58,21 @@ paramKind: {apiVersion: v1, kind: Namespace}
   reason: Forbidden
 {{- end }}
 
-{{/* Variables: whether the request lets the replicas of an object with spec.replicas rise. */}}
+{{/*
+Whether the request lets the replicas of an object with spec.replicas rise. A condition of the match, since a policy with
+parameters is asked once for each deployment of the namespace, and a stop must not wait for that. Nothing in it can fail:
+a stored spec may be anything, and must not keep a stop or a release from its object.
+*/}}
 {{- define "meditron.rises" -}}
-# A stored spec may be anything, and must not keep a stop or a release from its object.
-- name: spec
-  expression: "has(object.spec) && type(object.spec) == map ? object.spec : {}"
-- name: oldSpec
-  expression: "oldObject != null && has(oldObject.spec) && type(oldObject.spec) == map ? oldObject.spec : {}"
-- name: after
-  expression: "variables.spec[?'replicas'].orValue(0)"
-- name: before
-  expression: "variables.oldSpec[?'replicas'].orValue(0)"
-- name: rises
-  expression: "type(variables.after) == int && variables.after > (type(variables.before) == int ? variables.before : 0)"
+matchConditions:
+- name: replicas-rise
+  expression: >-
+    type({{ include "meditron.replicas" "object" }}) == int && {{ include "meditron.replicas" "object" }} >
+    (oldObject != null && type({{ include "meditron.replicas" "oldObject" }}) == int ? {{ include "meditron.replicas" "oldObject" }} : 0)
+{{- end }}
+
+{{- define "meditron.replicas" -}}
+(has({{ . }}.spec) && type({{ . }}.spec) == map ? {{ . }}.spec[?'replicas'].orValue(0) : 0)
 {{- end }}
 
 {{/* Arguments: name, optionally policy, param (deployment or cluster), notFound, operations with resources, root. */}}

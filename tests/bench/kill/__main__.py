@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench.kill import report
-from tests.bench.kill.clocks import Zeros
+from tests.bench.kill.clocks import cuts, zeros
 from tests.bench.kill.report import Result, Tell
-from tests.bench.kill.scenes import NAMESPACE, Bench, Series
+from tests.bench.kill.scenes import Bench, Series
 from tests.cluster.support import Admin
 from tests.testbed import Testbed
 from tests.testbed.commands import Program
@@ -43,9 +43,8 @@ def main() -> int:
 
 def _measure(bed: Testbed, tell: Tell) -> tuple[list[Result], Series, Series]:
     admin = Admin(bed.kubeconfig)
-    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-    with Zeros(admin) as zeros:
-        bench = Bench(admin, zeros, tell)
+    with zeros(admin) as at_zero, cuts(admin) as cut:
+        bench = Bench(admin, at_zero, cut, tell)
         idle = bench.stops(GUARD, "idle", bench.targets("idle", STOPS))
         targets = bench.targets("hung", STOPS)
         with bed.hung("operator"):
@@ -58,8 +57,8 @@ def _measure(bed: Testbed, tell: Tell) -> tuple[list[Result], Series, Series]:
         bed.stop("guard")
         bed.stop("guard-2")
         bed.run(plain_operator(bed.kubeconfig))
-        plain_idle = bench.stops(PLAIN, "idle", bench.targets("plain", FEWER))
-        plain = bench.storm(PLAIN, "plain-storm", STORM, bench.targets("plain-in", FEWER))
+        plain_idle = bench.stops(PLAIN, "idle", bench.targets("plain", FEWER), cuts=False)
+        plain = bench.storm(PLAIN, "plain-storm", STORM, bench.targets("plain-in", FEWER), cuts=False)
     results = [
         Result(idle, 30),
         Result(stuck, 30),

@@ -1,9 +1,9 @@
-"""When a StatefulSet was seen at no replicas: a watch of its own, read as fast as it comes."""
+"""When something was seen in the cluster: watches of one's own, read as fast as they come."""
 
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from kubernetes import client
@@ -11,23 +11,27 @@ from kubernetes import client
 from meditron_operator import names
 from tests.cluster.support import Admin
 
-_PATH = "/apis/apps/v1/statefulsets"
+Event = Mapping[str, Any]
+List = Callable[..., Any]
+Names = Callable[[Event], str | None]
+"""Which deployment an event tells the moment of, None for an event that tells none."""
+
 _END_SECONDS = 5.0
 
 
-class Zeros:
-    """Use it as a context manager: its thread ends with it."""
+class Moments:
+    """The first such event of each deployment. Use it as a context manager: its thread ends with it."""
 
-    def __init__(self, admin: Admin) -> None:
-        self._api = client.AppsV1Api(admin.api)
+    def __init__(self, what: str, list_all: List, of: Names) -> None:
+        self._what, self._list, self._of = what, list_all, of
         self._seen: dict[str, float] = {}
         self._news = threading.Condition()
         self._answer: Any = None
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def __enter__(self) -> Self:
-        found: Any = self._api.list_stateful_set_for_all_namespaces(limit=1)
-        self._answer = self._api.list_stateful_set_for_all_namespaces(
+        found: Any = self._list(limit=1)
+        self._answer = self._list(
             watch=True,
             resource_version=found.metadata.resource_version,
             label_selector=names.DEPLOYMENT_LABEL,
@@ -44,24 +48,45 @@ class Zeros:
         """The value of `time.monotonic()` when it came; raises TimeoutError."""
         with self._news:
             if not self._news.wait_for(lambda: name in self._seen, limit_seconds):
-                raise TimeoutError(f"StatefulSet {name} was not at 0 within {limit_seconds:.0f} s")
+                raise TimeoutError(f"{self._what} of {name} was not seen within {limit_seconds:.0f} s")
             return self._seen[name]
 
     def _follow(self) -> None:
         try:
             for line in _lines(self._answer):
-                self._take(json.loads(line)["object"], time.monotonic())
+                self._take(json.loads(line), time.monotonic())
         except Exception:
             if self._answer.closed:
                 return
             raise
 
-    def _take(self, body: Mapping[str, Any], now: float) -> None:
-        if body["spec"].get("replicas") != 0:
+    def _take(self, event: Event, now: float) -> None:
+        if (name := self._of(event)) is None:
             return
         with self._news:
-            self._seen.setdefault(body["metadata"]["name"], now)
+            self._seen.setdefault(name, now)
             self._news.notify_all()
+
+
+def zeros(admin: Admin) -> Moments:
+    """When a StatefulSet is at no replicas."""
+    return Moments("StatefulSet at 0", client.AppsV1Api(admin.api).list_stateful_set_for_all_namespaces, _at_zero)
+
+
+def cuts(admin: Admin) -> Moments:
+    """When the policy that lets clients in is gone."""
+    api = client.NetworkingV1Api(admin.api)
+    return Moments("end of the clients' policy", api.list_network_policy_for_all_namespaces, _cut)
+
+
+def _at_zero(event: Event) -> str | None:
+    body = event["object"]
+    return body["metadata"]["name"] if body["spec"].get("replicas") == 0 else None
+
+
+def _cut(event: Event) -> str | None:
+    name: str = event["object"]["metadata"]["name"]
+    return name.removesuffix("-allow") if event["type"] == "DELETED" and name.endswith("-allow") else None
 
 
 def _lines(answer: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What is measured: from a person's PATCH to the StatefulSet at no replicas, in one situation after the other."""
+"""What is measured: from a person's PATCH to clients cut off and no replicas, in one situation after the other."""
 
 import threading
 import time
@@ -6,75 +6,106 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tests.bench.kill.clocks import Zeros
+from tests.bench.kill.clocks import Moments
 from tests.cluster.people import engage
 from tests.cluster.support import Admin, deployment
 
-NAMESPACE = "bench"
+WARD = 10
+"""Deployments of a namespace: more than a hospital has in one."""
 CREATORS = 8
 LIMIT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
+class Deployment:
+    """One of many."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
-    """One situation: seconds from PATCH to zero, one for each stop."""
+    """One situation: seconds from PATCH to what was seen, one for each stop."""
 
     who: str
     when: str
-    seconds: Sequence[float]
+    zero: Sequence[float]
+    cut: Sequence[float] = ()
+    """Until the policy that lets clients in was gone; empty where nobody removes it."""
 
-    def percentile(self, percent: float) -> float:
-        """Nearest rank, in seconds."""
-        ordered = sorted(self.seconds)
-        return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)]
+
+def percentile(seconds: Sequence[float], percent: int) -> float:
+    """Nearest rank."""
+    ordered = sorted(seconds)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
 class Bench:
     """A cluster with many deployments, and somebody who stops one after the other."""
 
-    def __init__(self, admin: Admin, zeros: Zeros, tell: Callable[[str], None]) -> None:
-        self._admin, self._zeros, self._tell = admin, zeros, tell
+    def __init__(self, admin: Admin, zeros: Moments, cuts: Moments, tell: Callable[[str], None]) -> None:
+        self._admin, self._zeros, self._cuts, self._tell = admin, zeros, cuts, tell
 
-    def targets(self, prefix: str, count: int) -> list[str]:
+    def targets(self, prefix: str, count: int) -> list[Deployment]:
         """So many deployments that want a replica, once each has its StatefulSet."""
-        found = [f"{prefix}-{number}" for number in range(count)]
+        found = self._named(prefix, count)
         self._create(found, replicas=1)
-        for name in found:
-            self._admin.wait("StatefulSet", NAMESPACE, name, lambda body: body is not None, LIMIT_SECONDS)
+        self._await_made(found)
         return found
 
-    def stops(self, who: str, when: str, targets: Sequence[str]) -> Series:
+    def stops(self, who: str, when: str, targets: Sequence[Deployment], *, cuts: bool = True) -> Series:
         """Stop one after the other, each as soon as the one before is seen at 0."""
-        series = Series(who, when, [self._stop(name) for name in targets])
-        self._tell(f"{who}, {when}: median {series.percentile(50) * 1000:.0f} ms of {len(series.seconds)}")
-        return series
+        return self._series(who, when, [self._stop(target, cuts) for target in targets])
 
-    def storm(self, who: str, prefix: str, size: int, targets: Sequence[str]) -> Series:
+    def storm(self, who: str, prefix: str, size: int, targets: Sequence[Deployment], *, cuts: bool = True) -> Series:
         """The same while so many new deployments are being made and reconciled."""
-        names = [f"{prefix}-{number}" for number in range(size)]
-        maker = threading.Thread(target=self._create, args=(names, 0))
+        new = self._named(prefix, size)
+        maker = threading.Thread(target=self._create, args=(new, 0))
         maker.start()
-        seconds = []
-        for name in targets:
-            seconds.append(self._stop(name))
-            if self._settled(names):
+        measured = []
+        for target in targets:
+            measured.append(self._stop(target, cuts))
+            if self._is_made(new[-1]):
                 break
         maker.join()
-        for name in names:
-            self._admin.wait("StatefulSet", NAMESPACE, name, lambda body: body is not None, 10 * LIMIT_SECONDS)
-        series = Series(who, f"while {size} new deployments are reconciled", seconds)
-        self._tell(f"{who}, {series.when}: median {series.percentile(50) * 1000:.0f} ms of {len(seconds)}")
+        self._await_made(new)
+        return self._series(who, f"while {size} new deployments are reconciled", measured)
+
+    def _series(self, who: str, when: str, measured: Sequence[tuple[float, float | None]]) -> Series:
+        series = Series(who, when, [zero for zero, _ in measured], [cut for _, cut in measured if cut is not None])
+        told = f"{who}, {when}: at 0 after a median of {percentile(series.zero, 50) * 1000:.0f} ms"
+        if series.cut:
+            told += f", clients cut off after {percentile(series.cut, 50) * 1000:.0f} ms"
+        self._tell(f"{told}, {len(measured)} stops")
         return series
 
-    def _stop(self, name: str) -> float:
+    def _stop(self, target: Deployment, cuts: bool) -> tuple[float, float | None]:
         began = time.monotonic()
-        engage(self._admin, NAMESPACE, name)
-        return self._zeros.wait(name, LIMIT_SECONDS) - began
+        engage(self._admin, target.namespace, target.name)
+        zero = self._zeros.wait(target.name, LIMIT_SECONDS) - began
+        return zero, self._cuts.wait(target.name, LIMIT_SECONDS) - began if cuts else None
 
-    def _settled(self, names: Sequence[str]) -> bool:
-        return self._admin.get("StatefulSet", NAMESPACE, names[-1]) is not None
+    def _named(self, prefix: str, count: int) -> list[Deployment]:
+        """In namespaces of their own."""
+        found = [Deployment(f"{prefix}-{number // WARD}", f"{prefix}-{number}") for number in range(count)]
+        for namespace in dict.fromkeys(each.namespace for each in found):
+            self._admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        return found
 
-    def _create(self, found: Sequence[str], replicas: int) -> None:
+    def _create(self, found: Sequence[Deployment], replicas: int) -> None:
+        def create(each: Deployment) -> None:
+            self._admin.create(deployment(each.name, each.namespace, replicas=replicas))
+
         with ThreadPoolExecutor(CREATORS) as pool:
-            for _ in pool.map(lambda name: self._admin.create(deployment(name, NAMESPACE, replicas=replicas)), found):
+            for _ in pool.map(create, found):
                 pass
+
+    def _await_made(self, found: Sequence[Deployment]) -> None:
+        for each in found:
+            self._admin.wait(
+                "StatefulSet", each.namespace, each.name, lambda body: body is not None, 10 * LIMIT_SECONDS
+            )
+
+    def _is_made(self, each: Deployment) -> bool:
+        return self._admin.get("StatefulSet", each.namespace, each.name) is not None
