@@ -1,4 +1,7 @@
-"""`make bench-kill`: measure, print and file the figures; exit code 1 when a goal is missed."""
+"""`make bench-kill`: measure, print and file the figures; exit code 1 when a goal is missed.
+
+The part on a real node needs root on Linux.
+"""
 
 import os
 import sys
@@ -8,32 +11,41 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench.kill import report
+from tests.bench.kill import node, report
 from tests.bench.kill.clocks import cuts, zeros
 from tests.bench.kill.report import Result, Tell
 from tests.bench.kill.scenes import Bench, Series
 from tests.cluster.support import Admin
 from tests.testbed import Testbed
 from tests.testbed.commands import Program
+from tests.testbed.node import requirements
 
 STOPS, FEWER = 100, 20
+BATCHES = 4
 STORM, LARGE_STORM = 300, 1_000
 GUARD, PLAIN = "guard", "handler inside a plain Kopf operator"
 
 
 def main() -> int:
-    """Run all scenes on one testbed."""
+    """Run all scenes: one testbed with simulated nodes, and one real node with each network plugin."""
     began, console = time.monotonic(), Console(stderr=True)
+    if missing := requirements.lacking(cilium=True):
+        console.print(f"no real node can run here; missing: {'; '.join(missing)}", style="red")
+        return 2
 
     def tell(text: str) -> None:
         console.print(f"{time.monotonic() - began:6.0f} s  {text}", highlight=False)
 
+    figures = []
+    for cilium in (True, False):
+        with tempfile.TemporaryDirectory(prefix="bench-kill-") as folder:
+            figures += node.measure(Path(folder), BATCHES, tell, cilium=cilium)
     with (
         tempfile.TemporaryDirectory(prefix="bench-kill-") as folder,
         Testbed.start(Path(folder) / "bed", nodes="L4:1:1", operator=True, guards=2, progress=tell) as bed,
     ):
         results, storm, plain = _measure(bed, tell)
-    text, missed = report.report(results, storm, plain)
+    text, missed = report.report(results, storm, plain, figures)
     report.FILE.write_text(text)
     print(text)
     for goal in missed:

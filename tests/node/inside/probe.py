@@ -1,17 +1,19 @@
 """Runs in test pods.
 
-`serve PORT` answers, `ask ADDRESS PORT SECONDS` tries that over and over, `describe` says what the process may,
-`version` asks the API server for its own.
+`serve PORT` answers, `ask ADDRESS PORT SECONDS` tries that over and over, `knock ADDRESS PORT SECONDS` only connects,
+`describe` says what the process may, `version` asks the API server for its own.
 """
 
 import http.client
 import http.server
 import json
 import os
+import socket
 import ssl
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 ANSWER = b"served\n"
@@ -29,7 +31,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(ANSWER)
 
 
-def attempt(address: str, port: int) -> bool:
+def answered(address: str, port: int) -> bool:
     """Whether a new connection is answered."""
     connection = http.client.HTTPConnection(address, port, timeout=_ATTEMPT_SECONDS)
     try:
@@ -41,7 +43,16 @@ def attempt(address: str, port: int) -> bool:
         connection.close()
 
 
-def ask(address: str, port: int, seconds: float) -> None:
+def connect(address: str, port: int) -> bool:
+    """Whether somebody takes a new connection."""
+    try:
+        socket.create_connection((address, port), timeout=_ATTEMPT_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def ask(attempt: Callable[[str, int], bool], address: str, port: int, seconds: float) -> None:
     """One JSON line for each attempt: when it began, and whether it was answered."""
     end = time.time() + seconds
     while (began := time.time()) < end:
@@ -85,8 +96,9 @@ def main(what: str, *arguments: str) -> None:
     match what:
         case "serve":
             http.server.ThreadingHTTPServer(("", int(arguments[0])), Handler).serve_forever()
-        case "ask":
-            ask(arguments[0], int(arguments[1]), float(arguments[2]))
+        case "ask" | "knock":
+            attempt = connect if what == "knock" else answered
+            ask(attempt, arguments[0], int(arguments[1]), float(arguments[2]))
         case "describe":
             print(json.dumps(describe()))
         case "version":

@@ -264,3 +264,90 @@ def test_the_outcome_of_a_carrier_is_that_of_all_that_it_stops() -> None:
 def test_an_outcome_is_told_once_it_is_known(annotations: Any, statuses: Any, state: SwitchState | None) -> None:
     found = outcome(carrier(**annotations), statuses)
     assert (found and found.state) == state
+
+
+def test_what_is_told_when_a_stop_begins() -> None:
+    assert begun(stop(record="kr-1"), None) == SwitchStatus(
+        state=SwitchState.ENGAGING,
+        scope="deployment",
+        mode=Mode.HALT,
+        reason="wrong dose",
+        killed_by="kim",
+        admitted_at="2026-01-01T00:00:00Z",
+        engaged_at=T0,
+        record="kr-1",
+    )
+
+
+def test_nothing_is_said_of_a_ticket_or_a_name_that_nobody_gave() -> None:
+    told = begun(stop(annotations={}), None)
+    assert (told.ticket, told.killed_by) == ("", "")
+
+
+def test_a_stop_that_goes_on_keeps_its_times_and_its_record() -> None:
+    stored = replace(begun(stop(record="kr-1"), None), admitted_at=T1)
+    told = begun(stop(seen_at=T2, admitted_at=T2), stored)
+    assert (told.admitted_at, told.engaged_at, told.record) == (T1, T0, "kr-1")
+    assert begun(stop(record="kr-2"), stored).record == "kr-2"
+    assert begun(stop(seen_at=T2), replace(stored, engaged_at=None)).engaged_at == T2
+
+
+def test_another_scope_was_admitted_at_another_time() -> None:
+    stored = replace(begun(stop(), None), admitted_at=T1)
+    wider = Engaged(scope=Scope.NAMESPACE, mode="halt", reason="all of them")
+    told = begun(stop(off=wider, admitted_at=T2), stored)
+    assert (told.scope, told.admitted_at) == ("namespace", T2)
+
+
+def test_released_before_it_was_told_and_after() -> None:
+    told = begun(stop(off=RELEASED_BY), None)
+    assert (told.state, told.scope, told.mode) == (SwitchState.RELEASED, "deployment", Mode.HALT)
+    wider = Released(scope=Scope.CLUSTER, requested_by="rita", approved_by="paul")
+    assert begun(stop(off=wider), begun(stop(), None)).scope == "cluster"
+
+
+def test_resumed_says_so() -> None:
+    told = resumed(replace(begun(stop(), None), unconfirmed_pods=(LOST,)))
+    assert (told.state, told.message, told.unconfirmed_pods) == (SwitchState.RESUMED, "resumed: it may run", ())
+
+
+def test_seconds_of_a_hold_are_those_until_nobody_new_gets_in() -> None:
+    told = status_after(look(Seen(pods=(pod(gate="False"),)), HELD), mode=Mode.HOLD)
+    assert told.seconds_to_stop == 1.0
+    assert seconds_between("2026-01-01T00:00:00.0000Z", "2026-01-01T00:00:01.23456Z") == 1.235
+
+
+def test_the_words_of_a_proof_follow_what_was_proven() -> None:
+    proven = status_after(look(answers=SILENT))
+    assert status_after(look(Seen()), proven).message == proven.message
+    assert status_after(look(Seen(pods=(pod(),))), proven).message.startswith("still there")
+
+
+def test_the_outcome_of_two_deployments_has_the_last_of_their_times() -> None:
+    first = replace(
+        status_after(look(answers=SILENT)), traffic_cut_at=T1, last_pod_gone_at=T1, verified_at=T2, seconds_to_stop=1.0
+    )
+    second = replace(first, traffic_cut_at=T0, last_pod_gone_at=T2, verified_at=T1, seconds_to_stop=2.0)
+    found = outcome(carrier(kill_switch="halt"), [first, second])
+    assert found is not None
+    assert (found.traffic_cut_at, found.last_pod_gone_at, found.verified_at) == (T1, T2, T2)
+    assert (found.seconds_to_stop, found.deployments, found.unconfirmed_pods) == (2.0, 2, ())
+
+
+def test_a_stop_of_nothing_is_a_stop() -> None:
+    found = outcome(carrier(kill_switch="halt"), [])
+    assert found is not None
+    assert (found.state, found.deployments, found.unconfirmed_pods) == (SwitchState.ENGAGED, 0, ())
+
+
+def test_a_stop_without_seconds_has_an_outcome() -> None:
+    told = replace(status_after(look(answers=SILENT)), seconds_to_stop=None, traffic_cut_at=None)
+    found = outcome(carrier(kill_switch="halt"), [told])
+    assert found is not None
+    assert (found.seconds_to_stop, found.traffic_cut_at) == (None, None)
+
+
+def test_a_release_counts_what_it_released() -> None:
+    found = outcome(carrier(release_approved_by="paul"), [None, None])
+    assert found is not None
+    assert (found.state, found.deployments, found.unconfirmed_pods) == (SwitchState.RELEASED, 2, ())
