@@ -70,6 +70,7 @@ def test_the_drill_of_the_cronjob(bed: Testbed, admin: Admin, audit: Audit, name
     scaled: dict[str, Any] = {"spec": {"replicas": 0}}
     assert "annotations of meditron.ai and nothing else" in refusal(account, KIND, namespace, "canary", scaled)
 
+    wait_for("the outcome of the drill", lambda: bool(stored(admin, namespace)[0].outcome), 30)
     release(admin, namespace, "canary")
     resume(admin, namespace, "canary")
     written(admin, namespace, "Drill", "Release", "Resume")
@@ -86,7 +87,7 @@ def granted(namespace: str) -> set[tuple[str, str]]:
 
 
 def written(admin: Admin, namespace: str, *actions: str) -> None:
-    """Until these are the records, and the last outcome is there."""
+    """Until these are the records."""
 
     def done() -> bool:
         return said(stored(admin, namespace)) == [(action, "canary") for action in actions]
