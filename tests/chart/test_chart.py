@@ -37,6 +37,11 @@ def test_helm_finds_nothing_to_complain_about() -> None:
         ("guard.replicas=0", "minimum: got 0, want 1"),
         ("guard.failClosedAfterSeconds=-1", "minimum: got -1, want 0"),
         ("logLevel=verbose", "value must be one of"),
+        ("drill.enabled=true", "drill.deployment: the MeditronDeployment to be drilled"),
+        ("drill.enabled=true,drill.deployment=canary", "drill.namespace: where that"),
+        ("drill.enabled=true,drill.deployment=c,drill.namespace=meditron-system", "not the operator's namespace"),
+        ("drill.deployment=Canary", "does not match pattern"),
+        ("drill.schedule=", "minLength: got 0, want 1"),
     ],
 )
 def test_wrong_values_are_refused(setting: str, complaint: str) -> None:
@@ -74,6 +79,44 @@ def test_the_pods_are_restricted_and_the_image_pinned(name: str, strategy: dict[
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert "@sha256:" in container["image"]
+
+
+DRILL = ("--set", "drill.enabled=true,drill.deployment=canary,drill.namespace=canaries,drill.timeZone=Europe/Zurich")
+
+
+def test_a_drill_is_asked_for_and_restricted() -> None:
+    assert "CronJob" not in kinds()
+    spec = found("CronJob", "meditron-drill", *DRILL)["spec"]
+    assert (spec["schedule"], spec["timeZone"], spec["concurrencyPolicy"]) == ("0 10 1 * *", "Europe/Zurich", "Forbid")
+    template = spec["jobTemplate"]["spec"]["template"]
+    pod, (container,) = template["spec"], template["spec"]["containers"]
+    assert template["metadata"]["labels"][NAME_LABEL] != OPERATOR_NAME  # which the models let in
+    assert pod["serviceAccountName"] == found("ServiceAccount", "meditron-drill", *DRILL)["metadata"]["name"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert "@sha256:" in container["image"]
+
+
+@pytest.mark.guarantee("G15")
+def test_a_drill_reaches_one_deployment_and_releases_nothing() -> None:
+    assert not any(
+        body["metadata"]["name"] == "meditron-drill" and "Cluster" in body["kind"] for body in rendered(*DRILL)
+    )
+    role = found("Role", "meditron-drill", *DRILL)
+    assert role["metadata"]["namespace"] == "canaries"
+    reach = {(rule["resources"][0], *rule.get("resourceNames", ())): rule["verbs"] for rule in role["rules"]}
+    assert reach.pop(("meditrondeployments", "canary")) == ["get", "patch", "switch"]
+    assert set(map(tuple, reach.values())) == {("list",)}
+    (policy,) = (
+        body
+        for body in rendered(*DRILL, "--set", "networkPolicy.enabled=true")
+        if (body["kind"], body["metadata"]["name"]) == ("NetworkPolicy", "meditron-drill")
+    )
+    labels = found("CronJob", "meditron-drill", *DRILL)["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"]["matchLabels"] == labels
+    assert [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]] == [443, 6443]
 
 
 def granted_to(name: str) -> set[tuple[str, str]]:

@@ -342,6 +342,22 @@ def test_a_drill_by_two_people(admin: Admin, namespace: str, people: People, not
     admin.wait_settled(namespace, notes, "Ready")
 
 
+@pytest.mark.guarantee("G13")
+def test_a_real_stop_ends_a_drill(admin: Admin, namespace: str, people: People, notes: str) -> None:
+    """It was meant to come back by itself: what somebody stopped for real meanwhile does not."""
+    program = people("root-rita").start("drill", notes, "--yes")
+    admin.wait(DEPLOYMENT, namespace, notes, is_requested, 60)
+
+    told = people("anna").run("kill", notes, "--mode", "hold", "--no-wait").out
+
+    assert "a drill stood, and counts as a real stop from now on" in told
+    done = ended(program)
+    assert done.code == 1
+    assert "notes stays off after the drill: somebody stopped it for real meanwhile: halt: a real stop" in done.err
+    stored = annotations(admin, namespace, notes)
+    assert (stored[names.KILL_SWITCH], stored[names.KILLED_BY]) == ("halt", "anna")
+
+
 def is_requested(body: Manifest | None) -> bool:
     return body is not None and names.RELEASE_REQUESTED_BY in (body["metadata"].get("annotations") or {})
 

@@ -143,6 +143,10 @@ Whatever a client forges there, the server's entry for this very request is amon
   expression: >-
     variables.isEngaged &&
     variables.new['meditron.ai/kill-switch'] != variables.old[?'meditron.ai/kill-switch'].orValue('')
+- name: wasDrill
+  expression: "variables.wasEngaged && variables.old[?'meditron.ai/kill-reason'].orValue('') == 'drill'"
+- name: isDrill
+  expression: "variables.new[?'meditron.ai/kill-reason'].orValue('') == 'drill'"
 - name: writes
   expression: "object != null && has(object.metadata.managedFields) ? object.metadata.managedFields.filter(entry, has(entry.time)) : []"
 - name: earlierWrites
@@ -170,7 +174,7 @@ Whatever a client forges there, the server's entry for this very request is amon
 - expression: >-
     !('meditron.ai/killed-by' in variables.new) ||
     variables.new['meditron.ai/killed-by'] == variables.old[?'meditron.ai/killed-by'].orValue('') ||
-    (variables.stops && variables.new['meditron.ai/killed-by'] == variables.me)
+    ((variables.stops || (variables.wasDrill && !variables.isDrill)) && variables.new['meditron.ai/killed-by'] == variables.me)
   message: "meditron.ai/killed-by is the name of who engages"
   reason: Forbidden
 - expression: >-
@@ -178,6 +182,12 @@ Whatever a client forges there, the server's entry for this very request is amon
     ['meditron.ai/killed-by', 'meditron.ai/kill-reason', 'meditron.ai/kill-ticket'].all(key,
     !(key in variables.old) || key in variables.new)
   message: "who engaged, and why, stays as long as the kill switch"
+  reason: Forbidden
+# A drill's reason over a real stop, or waiting for one that gives none, would have that released as a drill.
+- expression: >-
+    !variables.isDrill || variables.old[?'meditron.ai/kill-reason'].orValue('') == 'drill' ||
+    (variables.isEngaged && !variables.wasEngaged)
+  message: "the reason drill is written together with the kill switch, and over no other stop"
   reason: Forbidden
 - expression: >-
     !variables.releasing || ('meditron.ai/release-requested-by' in variables.old &&

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from meditron_operator import names
+from meditron_operator.core.killswitch import drill
 from tests.cluster.attacks.actors import ACTORS, ROLES
 from tests.cluster.attacks.attack import (
     APPLY,
@@ -65,6 +66,7 @@ def _writes(where: Place) -> Iterator[Attack]:
     yield _patch("merge patch: annotation null", where, annotations({KILL: None}))
     yield _patch("merge patch: all annotations null", where, metadata(annotations=None))
     yield _patch("merge patch: reason null", where, annotations({REASON: None}))
+    yield _patch("merge patch: reason of a drill", where, annotations({REASON: drill.REASON}), breach=always)
     yield _patch("JSON patch: remove", where, [{"op": "remove", "path": at}], JSON_PATCH)
     yield _patch("JSON patch: annotations {}", where, _replace("/metadata/annotations", {}), JSON_PATCH)
     moved = [{"op": "move", "from": at, "path": escaped("example.com/kept")}]
@@ -161,6 +163,8 @@ def _not_a_stop(scope: str) -> Iterator[Attack]:
     yield _patch("engaged with a typo in the value", running, annotations({KILL: "True "}), breach=always)
     typo = annotations({"meditron.ai/kill-swich": "halt"})
     yield _patch("engaged with a typo in the key", running, typo, breach=always)
+    ahead = annotations({REASON: drill.REASON})
+    yield _patch("reason of a drill ahead of a stop", running, ahead, breach=always)
     labels = metadata(labels={"pod-security.kubernetes.io/enforce": "privileged"})
     yield _patch("labels by who may only patch", running, labels, breach=always, entitled=_WRITERS)
 

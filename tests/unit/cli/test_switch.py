@@ -220,6 +220,54 @@ async def test_it_is_tried_until_the_server_takes_it(answer: Answer, tmp_path: P
     assert "trying again" in done.err
 
 
+LEARNING_STAMP = Answer(503, b'{"message": "Resource kind meditron.ai/v1alpha1, Kind=MeditronDeployment not found"}')
+ANNA = {"metadata": {"creationTimestamp": "2026-01-31T12:00:00Z"}, "status": {"userInfo": {"username": "anna"}}}
+OTHERS = {"message": "ValidatingAdmissionPolicy denied request: meditron.ai/killed-by is the name of who engages"}
+
+
+async def test_a_server_that_cannot_write_the_name_down_is_given_it(tmp_path: Path) -> None:
+    """It takes what is signed already at once; and unsigned, if somebody else was first."""
+    answers = LEARNING_STAMP, Answer(201, json.dumps(ANNA).encode()), Answer(403, json.dumps(OTHERS).encode()), STORED
+    async with served(*answers) as (server, url):
+        done = await run(kubeconfig(tmp_path, url), "kill", "notes", *REASON, "--no-wait")
+    assert done.code == 3
+    patches = [body for (method, _), body in zip(server.asked, server.bodies, strict=True) if method == "PATCH"]
+    signatures = [body["metadata"]["annotations"].get("meditron.ai/killed-by") for body in patches]
+    assert signatures == [None, "anna", None]
+
+
+@pytest.mark.parametrize(
+    ("words", "mode", "reason"),
+    [
+        ((), "halt", "a real stop while a drill stood; no reason given"),
+        (("--reason", "drill"), "halt", "a real stop while a drill stood; no reason given"),
+        (("--mode", "hold", *REASON), "halt", "wrong dose"),
+    ],
+)
+async def test_a_real_stop_over_a_drill_is_told_as_one(
+    words: tuple[str, ...], mode: str, reason: str, tmp_path: Path
+) -> None:
+    """Whatever is released as a drill must be one."""
+    standing = {"meditron.ai/kill-switch": "halt", "meditron.ai/kill-reason": "drill"}
+    drilled = Answer(200, json.dumps({"metadata": {"name": "notes", "annotations": standing}}).encode())
+    async with served(drilled, STORED) as (server, url):
+        done = await run(kubeconfig(tmp_path, url), "kill", "notes", *words, "--no-wait")
+    assert "a drill stood, and counts as a real stop from now on" in done.out
+    assert server.bodies[1]["metadata"]["annotations"] == {
+        "meditron.ai/kill-switch": mode,
+        "meditron.ai/kill-reason": reason,
+    }
+
+
+async def test_a_drill_that_could_not_be_overruled_is_told(tmp_path: Path) -> None:
+    standing = {"meditron.ai/kill-switch": "halt", "meditron.ai/kill-reason": "drill"}
+    drilled = Answer(200, json.dumps({"metadata": {"name": "notes", "annotations": standing}}).encode())
+    async with served(drilled, Answer(403, b'{"message": "not you"}')) as (_, url):
+        done = await run(kubeconfig(tmp_path, url), "kill", "notes", "--no-wait")
+    assert done.code == 3
+    assert "ward/notes is stopped for a drill only: the API server refused: not you; say why it is no drill" in done.err
+
+
 async def test_a_server_that_comes_back_is_not_believed_when_it_refuses(tmp_path: Path) -> None:
     """It has not read who may do what yet."""
     away, refuses = Answer(503, b"starting"), Answer(403, b'{"message": "forbidden: User anna cannot patch"}')

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from meditron_operator import names
-from meditron_operator.core.killswitch import Scope, SwitchState
+from meditron_operator.core.killswitch import Scope, SwitchState, drill
 from meditron_operator.core.killswitch.carrier import Carrier, Outcome
 from meditron_operator.core.killswitch.records import (
     Record,
@@ -25,6 +25,7 @@ ASKED_BY, ASKED_AT = names.RELEASE_REQUESTED_BY, names.RELEASE_REQUESTED_AT
 APPROVED, RESUME = names.RELEASE_APPROVED_BY, names.RESUME
 
 ENGAGED = {KILL: "halt", REASON: "wrong dose", BY: "anna", TICKET: "T-1"}
+DRILLED = {KILL: "halt", REASON: drill.REASON, BY: "anna"}
 RELEASED = {ASKED_BY: "rita", ASKED_AT: NOON, APPROVED: "paul"}
 
 

@@ -15,6 +15,7 @@ from tests.unit.records.kit import (
     ASKED_AT,
     ASKED_BY,
     BY,
+    DRILLED,
     ENGAGED,
     KILL,
     NOON,
@@ -29,6 +30,7 @@ from tests.unit.records.kit import (
     restored,
 )
 
+REAL = {REASON: "wrong dose"}
 RESUMED = RELEASED | {RESUME: "rosa"}
 AGAIN = ENGAGED | RELEASED
 LATER = ENGAGED | {ASKED_BY: "rita", ASKED_AT: "2026-02-01T12:00:00Z"}
@@ -56,6 +58,17 @@ LIVES: list[tuple[str, list[tuple[Mapping[str, str], list[str]]]]] = [
     ("traces tidied up", [(ENGAGED, ["Engage"]), (RELEASED, ["Release"]), ({}, ["Resume"]), ({}, [])]),
     ("before us, over", [(RESUMED, []), (ENGAGED | RESUMED, ["Release", "Resume", "Engage"])]),
     ("before us, not over", [(RELEASED, ["Release"]), (RELEASED, [])]),
+    ("a drill", [(DRILLED, ["Drill"]), (DRILLED, []), (RELEASED, ["Release"]), (RESUMED, ["Resume"]), (RESUMED, [])]),
+    ("a drill again", [(DRILLED, ["Drill"]), (DRILLED | RESUMED, ["Release", "Resume", "Drill"])]),
+    ("a drill that became real", [(DRILLED, ["Drill"]), (DRILLED | REAL, ["Escalate"]), (DRILLED, []),
+                                  (RELEASED, ["Release"])]),
+    ("real by somebody else", [(DRILLED, ["Drill"]), (DRILLED | REAL | {BY: "bob"}, ["Escalate"]),
+                               (DRILLED | REAL | {BY: "bob"}, [])]),
+    ("real without words", [(DRILLED, ["Drill"]), ({KILL: "halt", BY: "anna"}, ["Escalate"])]),
+    ("a drill made stronger", [(DRILLED | {KILL: "hold"}, ["Drill"]), (DRILLED, ["Escalate"]), (DRILLED, [])]),
+    ("no drill over a stop", [(ENGAGED, ["Engage"]), (DRILLED, []), (DRILLED | {BY: "bob"}, ["Engage"])]),
+    ("a drill after a stop", [(ENGAGED, ["Engage"]), (RELEASED, ["Release"]), (DRILLED | RELEASED, ["Drill"])]),
+    ("more words than a drill's", [(DRILLED | {REASON: "drill hit the cable"}, ["Engage"])]),
     ("half a release", [(ENGAGED, ["Engage"]), ({APPROVED: "paul"}, [])]),
 ]  # fmt: skip
 
@@ -230,6 +243,39 @@ def test_what_was_put_back_is_a_record_and_keeps_the_persons_words(uid: str) -> 
         assert clerk.keep(back) == []
         assert clerk.records[-1].text("targetUID") == uid
         assert clerk.records[-1].text("reason") == f"engaged again: kill-00000{times} was never released (wrong dose)"
+
+
+@pytest.mark.guarantee("G5", "G13")
+@pytest.mark.parametrize("uid", ["u-1", "u-2"])
+def test_a_drill_is_latched_like_any_stop(uid: str) -> None:
+    """What vanished without a release is no drill any more, whoever took it away."""
+    clerk = Clerk()
+    clerk.keep(carrier(DRILLED))
+    back = restored(carrier({}, uid=uid), clerk)
+    assert back.annotations[REASON] == "engaged again: kill-000001 was never released (drill)"
+    assert clerk.keep(back) == ["Engage"]
+    assert clerk.keep(back) == []
+
+
+def test_a_drill_has_an_outcome() -> None:
+    clerk, here = Clerk(), carrier(DRILLED)
+    clerk.keep(here)
+    clerk.conclude(here, outcome(seconds_to_stop=2.0))
+    (record,) = clerk.records
+    assert (record.text("actor"), record.status["state"]) == ("anna", "Engaged")
+
+
+def test_a_namesake_of_what_was_stopped_is_no_drill() -> None:
+    clerk = Clerk()
+    clerk.keep(carrier(ENGAGED))
+    assert clerk.keep(carrier(DRILLED, uid="u-2")) == ["Engage"]
+
+
+def test_when_a_drill_became_real_is_not_the_drills_date() -> None:
+    clerk = Clerk()
+    clerk.keep(carrier(DRILLED))
+    clerk.keep(carrier(DRILLED | REAL))
+    assert ["admittedAt" in record.spec for record in clerk.records] == [True, False]
 
 
 def test_a_namesake_that_is_engaged_is_a_stop_of_its_own() -> None:

@@ -150,6 +150,9 @@ def drill_command(  # noqa: PLR0913 - as above
     timeout: Annotated[
         float, typer.Option(min=1, metavar="SECONDS", help="For the stop, and for coming back.")
     ] = 600.0,
+    stop_only: Annotated[
+        bool, typer.Option("--stop-only", help="Stop it and prove it; leave the release to two people.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask back: no patient depends on it now.")] = False,
     operator_namespace: OperatorNamespace = HERE,
     context: Context = None,
@@ -159,7 +162,10 @@ def drill_command(  # noqa: PLR0913 - as above
 
     It takes two people, as every release does: you stop it and ask for the release (roles meditron-stopper and
     meditron-releaser); it waits up to 15 minutes until somebody else runs `meditron approve`, then resumes. The answer
-    as JSON is the evidence, with every time; the guard's records have the reason "drill".
+    as JSON is the evidence, with every time; the guard files a record of the action Drill. Who stops it for real
+    meanwhile, with a reason of the own, ends the drill: it then stays off.
+
+    With --stop-only it ends after the stop, which role meditron-stopper suffices for: the chart's CronJob does that.
 
     Exit code 0: stopped, proven, and back. 3: not proven, and back. 1: not stopped, not approved, or not back.
 
@@ -173,7 +179,7 @@ def drill_command(  # noqa: PLR0913 - as above
         tell, ticketed = Telling(quiet=output is Form.JSON), screened_ticket(ticket)
         if ticketed.warning:
             tell.warn(ticketed.warning)
-        exercise = Exercise(ticket=ticketed.text, seconds=timeout)
+        exercise = Exercise(ticket=ticketed.text, seconds=timeout, stop_only=stop_only)
         evidence = drill(read(asked, needs_target=True), exercise, tell, _agreed if yes else _ask_for_drill)
         if output is Form.JSON:
             typer.echo(json.dumps(evidence.wire(), indent=2, ensure_ascii=False))

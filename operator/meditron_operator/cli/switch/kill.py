@@ -12,7 +12,9 @@ from meditron_operator.cli.switch.asked import Asked, Target
 from meditron_operator.cli.switch.failing import BAD_INPUT, INTERRUPTED, Failed, failed, not_found
 from meditron_operator.cli.switch.look import Looker, known
 from meditron_operator.cli.switch.telling import Telling
-from meditron_operator.core.killswitch.effective import Mode, Scope
+from meditron_operator.core.killswitch import drill
+from meditron_operator.core.killswitch.drill import is_drill
+from meditron_operator.core.killswitch.effective import Annotations, Mode, Scope
 from meditron_operator.core.killswitch.outcome import Outcome, Standing, outcome, settled, together
 from meditron_operator.core.killswitch.sight import Key, Sight, engaged_since, last_written
 from meditron_operator.core.killswitch.steps import engage
@@ -28,7 +30,7 @@ from meditron_operator.errors import (
     UntrustedError,
 )
 from meditron_operator.shell.access import load_access
-from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES
+from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, Resource
 from meditron_operator.shell.person import HALT_GRACE_SECONDS, Person, reaching
 
 OTHERS_SECONDS: Final = 1.0
@@ -38,6 +40,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _LOOK_SECONDS, _LATER_LOOK_SECONDS, _LATER = 0.2, 1.0, 15.0
 _SAME_MOMENT: Final = timedelta(seconds=3)
 _STRONGER: Final = "a stronger kill switch is engaged already"
+_NOT_BY_ME: Final = "killed-by is the name of who engages"
+_NO_STAMP: Final = f"{names.KIND} not found"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +100,11 @@ class _Stop:
         self.stored = False
 
     async def run(self, person: Person) -> Seen:
-        obj = await self._store(person)
+        self._tell.start()
+        obj = await self._store(person, self._order.mode, self._order.reason)
         self.stored = True
+        if self._order.reason != drill.REASON and is_drill(_annotations(obj)):
+            obj = await self._overrule(person, obj)
         self._tell_stored(obj)
         looker = Looker(person, self._target, self._operator_namespace)
         looker.stored = obj if self._target.scope is Scope.DEPLOYMENT else None
@@ -106,20 +113,20 @@ class _Stop:
             return Seen(self._target, _unwaited(self._target), ())
         return await self._watch(person, looker)
 
-    async def _store(self, person: Person) -> Mapping[str, Any]:
+    async def _store(self, person: Person, mode: Mode, reason: str | None) -> Mapping[str, Any]:
         """The PATCH, until it is answered. Nothing is asked before it."""
-        resource = DEPLOYMENTS if self._target.scope is Scope.DEPLOYMENT else NAMESPACES
-        changes = engage(self._order.mode, self._order.reason, self._order.ticket)
+        changes = dict(engage(mode, reason, self._order.ticket))
         pause = _FIRST_PAUSE
-        self._tell.start()
         while True:
             try:
-                return await person.stop(resource, self._target.carrier, changes)
+                return await person.stop(self._resource, self._target.carrier, changes)
             except (UnauthorizedError, UntrustedError) as error:
                 raise failed(error, self._not_stopped) from None
             except NotFoundError:
                 raise not_found(self._target, await known(person, self._target), self._not_stopped) from None
             except RefusedError as error:
+                if _NOT_BY_ME in str(error) and changes.pop(names.KILLED_BY, None):
+                    continue
                 if _STRONGER not in str(error):
                     raise failed(error, self._not_stopped) from None
                 self._tell.event("a stronger stop stands already, and stays")
@@ -128,21 +135,46 @@ class _Stop:
                 if self._tell.seconds + pause > self._order.seconds:
                     raise failed(error, self._not_stopped) from None
                 self._warn_once(f"the API server does not take the stop yet, trying again: {error}")
-                await asyncio.sleep(min(error.retry_after or pause, _LONGEST_PAUSE))
+                rest = asyncio.sleep(min(error.retry_after or pause, _LONGEST_PAUSE))
+                signature, _ = await asyncio.gather(self._signature(person, error), rest)
+                changes |= signature
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
+    @staticmethod
+    async def _signature(person: Person, error: ApiError) -> Mapping[str, str]:
+        """The own name, for a server that can't write it down yet: it takes at once what is signed already."""
+        if _NO_STAMP in str(error):
+            with suppress(ApiError):
+                return {names.KILLED_BY: (await person.myself()).name}
+        return {}
+
+    async def _overrule(self, person: Person, standing: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A drill stood: what would be released as one is a real stop from now on, in the words of who stops."""
+        mode = Mode.of(_annotations(standing)[names.KILL_SWITCH])
+        try:
+            obj = await self._store(person, mode, self._order.reason or drill.REAL_WITHOUT_REASON)
+        except Failed as failure:
+            again = f'meditron kill {self._target.command} --reason "…"'
+            self._tell.warn(f"{failure}; say why it is no drill: {again}")
+            return standing
+        self._tell.event("a drill stood, and counts as a real stop from now on")
+        return obj
+
     async def _standing(self, person: Person) -> Mapping[str, Any]:
-        resource = DEPLOYMENTS if self._target.scope is Scope.DEPLOYMENT else NAMESPACES
         with suppress(ApiError):
-            return await person.one(resource, self._target.carrier)
+            return await person.one(self._resource, self._target.carrier)
         return {"metadata": {"namespace": self._target.namespace, "name": self._target.name, "annotations": {}}}
 
     @property
+    def _resource(self) -> Resource:
+        return DEPLOYMENTS if self._target.scope is Scope.DEPLOYMENT else NAMESPACES
+
+    @property
     def _not_stopped(self) -> str:
-        return f"{self._target} is NOT stopped"
+        return f"{self._target} is stopped for a drill only" if self.stored else f"{self._target} is NOT stopped"
 
     def _tell_stored(self, obj: Mapping[str, Any]) -> None:
-        annotations = obj["metadata"].get("annotations") or {}
+        annotations = _annotations(obj)
         by = annotations.get(names.KILLED_BY)
         mode = annotations.get(names.KILL_SWITCH, self._order.mode)
         self._tell.event(f"the API server stored it: {mode} of {self._target}" + (f", by {by}" if by else ""))
@@ -228,6 +260,10 @@ class _Stop:
         if kind not in self._told:
             self._told.add(kind)
             self._tell.warn(words)
+
+
+def _annotations(obj: Mapping[str, Any]) -> Annotations:
+    return obj["metadata"].get("annotations") or {}
 
 
 def _unwaited(target: Target) -> Outcome:

@@ -8,6 +8,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+from meditron_operator.core.killswitch import drill
+
 LONGEST_REASON: Final = 1024
 LONGEST_TICKET: Final = 256
 
@@ -30,8 +32,10 @@ class Screened:
 
 
 def screened_reason(words: str | None) -> Screened:
-    """The reason to store. None where none was given, or where it looked like a patient's data."""
+    """The reason to store. None where none was given, where it looked like a patient's data, or is a drill's."""
     text = _tidy(words or "", LONGEST_REASON)
+    if text == drill.REASON:
+        return Screened(None, f"the reason was withheld: {text!r} alone is what meditron drill writes")
     sign = next((what for what, pattern in _SIGNS if pattern.search(text)), None)
     return Screened(text or None) if sign is None else Screened(None, f"the reason was withheld: it looked like {sign}")
 

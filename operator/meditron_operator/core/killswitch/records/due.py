@@ -11,6 +11,7 @@ from typing import Final
 
 from meditron_operator import names
 from meditron_operator.core.killswitch.carrier import Carrier
+from meditron_operator.core.killswitch.drill import is_drill
 from meditron_operator.core.killswitch.effective import Annotations, Mode, Scope
 from meditron_operator.core.killswitch.records.record import STOPS, Action, Record, cut, in_order
 
@@ -58,8 +59,7 @@ def home(carrier: Carrier) -> str:
 def of_target(carrier: Carrier, records: Iterable[Record]) -> list[Record]:
     """What was done to this target, the oldest first. A namesake made later is the same one."""
     key = str(carrier.scope), carrier.name
-    found = (each for each in records if (each.text("scope"), each.text("target")) == key)
-    return [each for each in in_order(found) if each.action != Action.DRILL]
+    return in_order(each for each in records if (each.text("scope"), each.text("target")) == key)
 
 
 def in_force(carrier: Carrier, records: Iterable[Record]) -> Record | None:
@@ -167,29 +167,40 @@ def _resumed(last: Record, carrier: Carrier) -> Entry:
 
 def _engaged(last: Record | None, carrier: Carrier) -> Entry | None:
     annotations = carrier.annotations
-    mode, actor = Mode.of(annotations[names.KILL_SWITCH]), _text(annotations, names.KILLED_BY)
-    reason = annotations.get(names.KILL_REASON, "")
-    action = Action.ENGAGE
-    if last is not None and last.action in STOPS:
-        rise = mode.strength - last.mode.strength
-        same = last.text("targetUID") == carrier.uid
-        if rise > 0 and same:
-            action = Action.ESCALATE
-        elif rise < 0 or (same and _same_stop(last, actor, reason)):
-            return None
+    action, mode = _stop(last, carrier), Mode.of(annotations[names.KILL_SWITCH])
+    if action is None:
+        return None
+    over_drill = action == Action.ESCALATE and last is not None and mode is last.mode
     return Entry(
         action=action,
         mode=mode,
-        actor=actor,
-        reason=reason,
+        actor=_text(annotations, names.KILLED_BY),
+        reason=annotations.get(names.KILL_REASON, ""),
         ticket=annotations.get(names.KILL_TICKET, ""),
-        admitted_at=carrier.admitted_at,
+        admitted_at=None if over_drill else carrier.admitted_at,  # that of the drill
     )
 
 
-def _same_stop(last: Record, actor: str, reason: str) -> bool:
-    """Not another person's since, with a release in between that nobody saw, nor one that we put back."""
-    return actor in ("", last.text("actor")) and not reason.startswith(f"{_AGAIN}{last.name}{_NEVER}")
+def _stop(last: Record | None, carrier: Carrier) -> Action | None:
+    """What the engaged carrier is by the last record; None where that tells of this very stop."""
+    annotations, drill = carrier.annotations, is_drill(carrier.annotations)
+    if last is None or last.action not in STOPS:
+        return Action.DRILL if drill else Action.ENGAGE
+    rise = Mode.of(annotations[names.KILL_SWITCH]).strength - last.mode.strength
+    same = last.text("targetUID") == carrier.uid
+    again = _is_put_back(last, annotations)
+    real = last.action == Action.DRILL and not drill and not again
+    if same and (rise > 0 or (rise == 0 and real)):
+        return Action.ESCALATE
+    if rise < 0 or (same and not again and _text(annotations, names.KILLED_BY) in ("", last.text("actor"))):
+        return None
+    # Not a drill where a real stop was never released.
+    return Action.DRILL if drill and last.action == Action.DRILL else Action.ENGAGE
+
+
+def _is_put_back(last: Record, annotations: Annotations) -> bool:
+    """Whether it is the last stop as we engaged it again."""
+    return annotations.get(names.KILL_REASON, "").startswith(f"{_AGAIN}{last.name}{_NEVER}")
 
 
 def _text(annotations: Annotations, key: str) -> str:

@@ -40,7 +40,8 @@ class Action(StrEnum):
     DRILL = "Drill"
 
 
-STOPS: Final = frozenset({Action.ENGAGE, Action.ESCALATE})
+STOPS: Final = frozenset({Action.ENGAGE, Action.ESCALATE, Action.DRILL})
+"""What holds until two people release it."""
 
 
 def name_of(sequence: int) -> str:
