@@ -144,7 +144,9 @@ class Reconciler:
             word=status.get("kill"),
             until=status.get("drainsUntil"),
         )
-        return stop_of(self._known.off(deployment), SwitchStatus.of(status), draining, self._now())
+        off = self._known.off(deployment)
+        carrier = self._known.carrier(off.scope, deployment) if off is not None else {}
+        return stop_of(off, carrier, SwitchStatus.of(status), draining, self._now())
 
     async def _converge(self, key: ObjectKey, deployment: Live) -> tuple[Pass, Case, Decision]:
         """Decide and write, and again with the truth when the cache turned out to be behind."""
