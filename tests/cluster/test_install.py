@@ -1,6 +1,5 @@
 """The real Helm installs the chart; uninstalling it in any order hangs nothing."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from kubernetes.dynamic.exceptions import ForbiddenError
 from tests.chart.render import CHART, NAMESPACE, PLACEHOLDER_IMAGE
 from tests.cluster.support import Admin, create_all, deployment, weights_volume
 from tests.testbed import Testbed
-from tests.testbed.programs import find
+from tests.testbed.helm import helm
 from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -21,14 +20,6 @@ def empty_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """A cluster that has never heard of Meditron."""
     with Testbed.start(tmp_path_factory.mktemp("empty"), nodes="L4:1:1") as bed:
         yield bed
-
-
-def helm(bed: Testbed, *arguments: str) -> str:
-    """Run the real Helm as the cluster's administrator."""
-    command = [str(find("helm")), "--kubeconfig", str(bed.kubeconfig), "--namespace", NAMESPACE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_install_and_uninstall(empty_bed: Testbed) -> None:
