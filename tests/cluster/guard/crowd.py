@@ -1,6 +1,7 @@
 """A second API server beside the testbed's, with few seats, and a crowd of clients that fills it."""
 
 import asyncio
+import json
 import ssl
 import threading
 from collections import Counter
@@ -22,7 +23,8 @@ from tests.testbed.layout import LOOPBACK, Layout, Ports
 CONNECTIONS: Final = 64
 SEATS: Final = 20
 REFUSED_SECONDS: Final = 0.1  # until one that was refused comes again
-_FLOW = "flowcontrol.apiserver.k8s.io/v1"
+_MERGE: Final = {"Content-Type": "application/merge-patch+json"}
+_FLOW: Final = "flowcontrol.apiserver.k8s.io/v1"
 
 
 def crowded(name: str, *namespaces: str) -> list[Manifest]:
@@ -83,7 +85,7 @@ def leads_to(kubeconfig: Path, url: str) -> Path:
 
 
 class Crowd:
-    """Clients that ask for one path all the time, in a thread of their own, while it is entered."""
+    """Clients that change one object all the time, in a thread of their own, while it is entered."""
 
     def __init__(self, kubeconfig: Path, path: str) -> None:
         self.answers = Counter[int]()
@@ -112,7 +114,8 @@ class Crowd:
 
     async def _ask(self, session: aiohttp.ClientSession) -> None:
         while not self._over.is_set():
-            async with session.get(self._url) as answer:
+            change = {"metadata": {"annotations": {"at": str(self.answers.total())}}}
+            async with session.patch(self._url, data=json.dumps(change), headers=_MERGE) as answer:
                 await answer.read()
                 self.answers[answer.status] += 1
             if answer.status == 429:

@@ -28,14 +28,6 @@ KIND = "MeditronDeployment"
 KEPT_OFF = "the kill switch keeps notes off"
 
 
-@pytest.fixture
-def notes(admin: Admin, namespace: str) -> str:
-    """A deployment that serves."""
-    admin.create(deployment("notes", namespace))
-    admin.wait_settled(namespace, "notes", "Ready")
-    return "notes"
-
-
 def autoscaler(namespace: str, name: str) -> Manifest:
     return {
         "apiVersion": "autoscaling/v2",
