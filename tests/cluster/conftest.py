@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.people import let_go
-from tests.cluster.support import Admin, Audit, create_all, weights_volume
+from tests.cluster.persons import ROLES, People, binding, person
+from tests.cluster.support import Admin, Audit, create_all, deployment, weights_volume
 from tests.testbed import Testbed
 
 NODES = "A100-80GB:8:2,A100-40GB:4:2,RTX-4090:2:2,L4:1:3"
@@ -52,3 +53,19 @@ def restarting(bed: Testbed) -> Iterator[None]:
     """For tests that restart the API server: the next test finds it as it was."""
     yield
     bed.wait_admitting()
+
+
+@pytest.fixture
+def notes(admin: Admin, namespace: str) -> str:
+    """A deployment that serves."""
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+    return "notes"
+
+
+@pytest.fixture
+def people(bed: Testbed, admin: Admin, namespace: str, tmp_path: Path) -> People:
+    """Who holds a role holds it in the test's namespace only; `root` may do all, `nobody` nothing."""
+    for user, role in ROLES.items():
+        admin.create(binding("RoleBinding", user, role, namespace))
+    return lambda user: person(user, bed.kubeconfig, namespace, tmp_path)

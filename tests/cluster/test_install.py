@@ -1,16 +1,20 @@
 """The real Helm installs the chart; uninstalling it in any order hangs nothing."""
 
-import subprocess
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from kubernetes.dynamic.exceptions import ForbiddenError
 
+from meditron_operator import names
 from tests.chart.render import CHART, NAMESPACE, PLACEHOLDER_IMAGE
+from tests.cluster.people import engage, release
 from tests.cluster.support import Admin, create_all, deployment, weights_volume
 from tests.testbed import Testbed
-from tests.testbed.programs import find
+from tests.testbed.helm import helm
 from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -21,14 +25,6 @@ def empty_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """A cluster that has never heard of Meditron."""
     with Testbed.start(tmp_path_factory.mktemp("empty"), nodes="L4:1:1") as bed:
         yield bed
-
-
-def helm(bed: Testbed, *arguments: str) -> str:
-    """Run the real Helm as the cluster's administrator."""
-    command = [str(find("helm")), "--kubeconfig", str(bed.kubeconfig), "--namespace", NAMESPACE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_install_and_uninstall(empty_bed: Testbed) -> None:
@@ -63,10 +59,81 @@ def deleted(admin: Admin, definition: str) -> bool:
     return True
 
 
+@pytest.mark.guarantee("G5")
+def test_an_upgrade_and_a_rollback_while_it_is_engaged(empty_bed: Testbed) -> None:
+    """The policies stand all the while: what they must refuse is tried all the while."""
+    admin, chart = Admin(empty_bed.kubeconfig), (str(CHART), "--set", f"image.reference={PLACEHOLDER_IMAGE}")
+    helm(empty_bed, "install", "meditron-operator", *chart, "--create-namespace")
+    empty_bed.wait_admitting()
+    admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ward"}})
+    admin.create(deployment("notes", "ward"))
+    engage(admin, "ward", "notes")
+
+    changed = ("--set", "admission.recordRetentionDays=3000", "--set", "guard.replicas=3")
+    with trying(empty_bed, "ward", "notes") as tried:
+        helm(empty_bed, "upgrade", "meditron-operator", *chart, *changed)
+        helm(empty_bed, "upgrade", "meditron-operator", *chart, "--set", "guard.enabled=false", "--server-side=false")
+        helm(empty_bed, "rollback", "meditron-operator", "1")
+    assert tried.let_through == []
+    assert tried.refused > 20
+
+    release(admin, "ward", "notes")
+    admin.delete("MeditronDeployment", "ward", "notes")
+    helm(empty_bed, "uninstall", "meditron-operator")
+
+
 def test_the_bundle_is_accepted_as_it_is(empty_bed: Testbed, bundle: Path) -> None:
     admin = Admin(empty_bed.kubeconfig)
     empty_bed.apply(bundle)
     assert admin.get("Deployment", NAMESPACE, "meditron-operator") is not None
+
+
+@dataclass(slots=True)
+class Tried:
+    """What became of tries."""
+
+    refused: int = 0
+    let_through: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def trying(bed: Testbed, namespace: str, name: str) -> Iterator[Tried]:
+    """Meanwhile somebody who may do everything tries, as dry runs, what the switch must refuse."""
+    tried, over, admin = Tried(), threading.Event(), Admin(bed.kubeconfig)
+    labels = {"meditron.ai/deployment": name}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "by-hand", "namespace": namespace, "labels": labels},
+        "spec": {"containers": [{"name": "c", "image": PLACEHOLDER_IMAGE}]},
+    }
+    kind, unswitched = "MeditronDeployment", {"metadata": {"annotations": {names.KILL_SWITCH: None}}}
+    attempts: dict[str, Callable[[], object]] = {
+        "a pod": lambda: admin.create(pod, dry_run="All"),
+        "a release by one person": lambda: admin.patch(kind, namespace, name, unswitched, dry_run="All"),
+        "more replicas": lambda: admin.patch(kind, namespace, name, {"spec": {"replicas": 3}}, dry_run="All"),
+    }
+
+    def attempt(what: str) -> None:
+        try:
+            attempts[what]()
+        except ForbiddenError:
+            tried.refused += 1
+        else:
+            tried.let_through.append(what)
+
+    def work() -> None:
+        while not over.is_set():
+            for what in attempts:
+                attempt(what)
+
+    thread = threading.Thread(target=work, name="tries")
+    thread.start()
+    try:
+        yield tried
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.fixture

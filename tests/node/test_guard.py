@@ -12,7 +12,8 @@ from tests.node.conftest import Ground
 from tests.node.engine import QUICK, address_of, inject, now, reader, served, wait_available, wait_end, wait_tokens
 from tests.node.timings import note
 from tests.testbed import Testbed
-from tests.testbed.node.incluster import CHART, helm
+from tests.testbed.helm import helm
+from tests.testbed.node.incluster import CHART
 
 pytestmark = pytest.mark.node
 

@@ -75,7 +75,7 @@ def case(
 ) -> Case:
     """The case of OWNER at MOMENT; a spec that is refused is fine too. `guard` is what the guard told."""
     verdict = assess(OWNER.name, spec(changes), None)
-    stop = stop_of(off, guard, Draining(since=BEGUN, grace_seconds=30), MOMENT)
+    stop = stop_of(off, {}, guard, Draining(since=BEGUN, grace_seconds=30), MOMENT)
     return Case(owner=OWNER, generation=3, stop=stop, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
 
 

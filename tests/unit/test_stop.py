@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meditron_operator import names
 from meditron_operator.core.killswitch import (
+    Annotations,
     Draining,
     Engaged,
     Mode,
@@ -49,11 +51,12 @@ def at(
     guard: SwitchStatus | None = None,
     since: str | None = SINCE,
     before: Stop | None = None,
+    carrier: Annotations | None = None,
 ) -> Stop | None:
     """`before` is what the operator said earlier."""
     word, until = (before.word, before.until) if before else (None, None)
     draining = Draining(since=since, grace_seconds=30, word=word, until=until.isoformat() if until else None)
-    return stop_of(off, guard, draining, BEGUN + timedelta(seconds=seconds))
+    return stop_of(off, carrier or {}, guard, draining, BEGUN + timedelta(seconds=seconds))
 
 
 def state(stop: Stop | None) -> str:
@@ -138,6 +141,19 @@ def test_only_what_is_told_of_this_very_stop_is_its_proof(off: Off, guard: Switc
     stop = at(0, off, guard)
     assert stop is not None
     assert stop.told == (guard if known else None)
+
+
+@pytest.mark.parametrize(
+    ("requested_at", "believed"), [("2026-02-02T02:01:00Z", True), ("2026-02-02T02:03:00Z", False)]
+)
+def test_a_guard_that_died_before_the_last_release_is_not_believed(requested_at: str, believed: bool) -> None:
+    """Engaged anew as before, with nobody to tell of it: neither proven, nor is its drain over already."""
+    left = {names.RELEASE_REQUESTED_AT: requested_at, names.RELEASE_APPROVED_BY: "paul"}
+    halt = at(0, engaged("halt"), told("Engaged", "halt"), carrier=left)
+    assert halt is not None
+    assert (halt.told is not None) is believed
+    drain = at(1, engaged("drain"), told("Engaged"), carrier=left)
+    assert state(drain) == ("cut" if believed else "held until 30")
 
 
 OFFS = st.one_of(

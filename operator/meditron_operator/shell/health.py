@@ -40,7 +40,7 @@ class Vitals:
 async def serve(host: str, port: int, vitals: Callable[[], Vitals], metrics: Callable[[], bytes]) -> web.AppRunner:
     """Serve GET /healthz (alive) and /readyz (has seen the whole cluster once), each 200 or 503, and /metrics.
 
-    The ages are in the body. The caller cleans the runner up.
+    The ages are in the body. The caller cleans the runner up. OSError when the port is not to be had.
     """
 
     async def readyz(_request: web.Request) -> web.Response:
@@ -65,7 +65,11 @@ async def serve(host: str, port: int, vitals: Callable[[], Vitals], metrics: Cal
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", scrape)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
     return runner
 
 

@@ -100,6 +100,11 @@ class Observer:
         """Why it must not run, None when it may."""
         return effective({scope: switch.annotations for scope, switch in self._scopes(deployment).items()})
 
+    def carrier(self, scope: Scope, deployment: Live) -> Annotations:
+        """The annotations of that scope for a deployment."""
+        switch = self._scopes(deployment).get(scope)
+        return switch.annotations if switch else {}
+
     def drain_since(self, deployment: Live) -> str | None:
         """Since when a drain is asked for, by the API server's clock."""
         return drain_since((switch.annotations, switch.admitted_at) for switch in self._scopes(deployment).values())

@@ -23,7 +23,16 @@ from meditron_operator.core.decide import (
     decide,
     surroundings,
 )
-from meditron_operator.core.killswitch import Draining, Off, Stop, SwitchStatus, grace_seconds, stop_of
+from meditron_operator.core.killswitch import (
+    Annotations,
+    Draining,
+    Off,
+    Scope,
+    Stop,
+    SwitchStatus,
+    grace_seconds,
+    stop_of,
+)
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
@@ -49,6 +58,7 @@ class Known(Protocol):
 
     def deployment(self, key: ObjectKey) -> Live | None: ...
     def off(self, deployment: Live) -> Off | None: ...
+    def carrier(self, scope: Scope, deployment: Live) -> Annotations: ...
     def drain_since(self, deployment: Live) -> str | None: ...
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
     def written(self, kind: str, answer: Manifest) -> None: ...
@@ -144,7 +154,9 @@ class Reconciler:
             word=status.get("kill"),
             until=status.get("drainsUntil"),
         )
-        return stop_of(self._known.off(deployment), SwitchStatus.of(status), draining, self._now())
+        off = self._known.off(deployment)
+        carrier = self._known.carrier(off.scope, deployment) if off is not None else {}
+        return stop_of(off, carrier, SwitchStatus.of(status), draining, self._now())
 
     async def _converge(self, key: ObjectKey, deployment: Live) -> tuple[Pass, Case, Decision]:
         """Decide and write, and again with the truth when the cache turned out to be behind."""

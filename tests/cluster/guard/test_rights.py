@@ -1,7 +1,6 @@
 """The guard's rights, its figures, and the scalers that it pauses."""
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,11 +10,10 @@ from kubernetes import client, config
 
 from meditron_operator import names
 from tests.chart.render import BUNDLE
-from tests.cluster.guard.told import GUARD_USER, engaged, told_as, without
+from tests.cluster.guard.told import GUARD_USER, asked, engaged, told_as, without
 from tests.cluster.people import engage, release, resume
 from tests.cluster.support import Admin, Audit, Manifest, deployment
 from tests.testbed import Testbed
-from tests.testbed.layout import Layout, Ports
 
 pytestmark = pytest.mark.cluster
 
@@ -120,9 +118,3 @@ def test_its_health_and_its_figures(bed: Testbed, admin: Admin, namespace: str) 
     assert f'meditron_guard_engaged{{mode="halt",name="notes",namespace="{namespace}"}} 1.0' in figures
     for figure in ("seconds_to_stop_bucket", 'watch_age_seconds{resource="pods"}', "unconfirmed_pods", "errors_total"):
         assert f"meditron_guard_{figure}" in figures
-
-
-def asked(bed: Testbed, path: str) -> str:
-    port = Ports.load(Layout(bed.directory)).guard
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-        return str(answer.read().decode())

@@ -11,21 +11,13 @@ from kubernetes.dynamic.exceptions import ForbiddenError
 from meditron_operator.core.killswitch.records import Record, verify
 from tests.cluster.guard.told import engaged, is_down, pods_of, wait_down, without
 from tests.cluster.people import engage, release, resume
-from tests.cluster.support import Admin, Manifest, deployment
+from tests.cluster.support import Admin, Manifest
 from tests.testbed import Testbed
 from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
 LEFT_SECONDS = 20
-
-
-@pytest.fixture
-def notes(admin: Admin, namespace: str) -> str:
-    """A deployment that serves."""
-    admin.create(deployment("notes", namespace))
-    admin.wait_settled(namespace, "notes", "Ready")
-    return "notes"
 
 
 @pytest.mark.guarantee("G3", "K1", "K2")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.cluster.guard.told import engaged, gate_of, is_down, pods_of, switch, told_as, wait_down, without
+from tests.cluster.guard.unguarded import unguarded_by_admission
 from tests.cluster.people import engage, release, resume
 from tests.cluster.support import ROOT, Admin, Manifest, deployment
 from tests.testbed import Testbed
@@ -160,30 +161,6 @@ def test_who_scales_it_up_where_no_policy_forbids_it_loses(
 
 def _replicas(body: Manifest | None) -> int | None:
     return body["spec"]["replicas"] if body else None
-
-
-@contextmanager
-def unguarded_by_admission(bed: Testbed, admin: Admin, namespace: str) -> Iterator[None]:
-    """No admission policy of ours is in force."""
-    bundle = [body for body in yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()) if body]
-    bindings = [body for body in bundle if body["kind"] == "ValidatingAdmissionPolicyBinding"]
-    for body in bindings:
-        admin.delete(body["kind"], None, body["metadata"]["name"])
-    probe = {"spec": {"replicas": 1}}
-
-    def is_forbidden() -> bool:
-        try:
-            admin.patch("StatefulSet", namespace, "notes", probe, dry_run="All")
-        except Exception as refused:
-            return "kill switch" in str(refused)
-        return False
-
-    wait_for("the policies to be gone", lambda: not is_forbidden(), 20)
-    try:
-        yield
-    finally:
-        bed.apply(bindings)
-        wait_for("the policies to be back", is_forbidden, 20)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """What the guard tells, what it left, and what it asked for."""
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tests.cluster.support import Admin, Audit, Manifest, Mark, Request
 from tests.testbed import Testbed
+from tests.testbed.layout import LOOPBACK, Layout, Ports
 from tests.testbed.waiting import wait_for
 
 KIND = "MeditronDeployment"
@@ -70,6 +72,13 @@ def without(bed: Testbed, *programs: str) -> Iterator[None]:
 
 def writes_of_guards(audit: Audit, mark: Mark) -> list[Request]:
     return [request for request in audit.since(mark, GUARD_USER) if request.writes]
+
+
+def asked(bed: Testbed, path: str) -> str:
+    """What the guard answers where it shows its health and figures; OSError when it doesn't."""
+    port = Ports.load(Layout(bed.directory)).guard
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{port}{path}", timeout=5) as answer:
+        return str(answer.read().decode())
 
 
 def wait_down(admin: Admin, namespace: str, name: str, seconds: float = 30) -> None:

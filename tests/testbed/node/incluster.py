@@ -1,22 +1,18 @@
 """The operator as its users run it: from its image, installed by the real Helm, in a pod of the real node."""
 
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.testbed.bed import Testbed
 from tests.testbed.cluster import read_manifests
-from tests.testbed.errors import TestbedError
+from tests.testbed.helm import helm
 from tests.testbed.install import NAMESPACE
 from tests.testbed.layout import REPOSITORY, Layout, Ports
 from tests.testbed.node import images
-from tests.testbed.programs import find
 
 CHART = REPOSITORY / "charts" / "meditron-operator"
 SMALL = Path(__file__).with_name("small.yaml")
-_LIMIT_SECONDS = 120
-
 Progress = Callable[[str], None]
 
 
@@ -48,14 +44,3 @@ def load_engine(bed: Testbed, progress: Progress) -> str:
     assert bed.node is not None
     with tempfile.TemporaryDirectory(dir=bed.directory) as scratch:
         return bed.node.load(images.engine(Path(scratch), progress))
-
-
-def helm(bed: Testbed, *arguments: str) -> str:
-    """Run Helm as the cluster's administrator; returns what it prints."""
-    command = [str(find("helm")), "--kubeconfig", str(bed.kubeconfig), "--namespace", NAMESPACE, *arguments]
-    # What it remembers stays in the testbed's folder.
-    env = {"HOME": str(bed.directory), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS, env=env)
-    if done.returncode != 0:
-        raise TestbedError(f"helm {arguments[0]} failed: {(done.stdout + done.stderr).strip()}")
-    return done.stdout

@@ -28,10 +28,9 @@ class Done:
     def json(self) -> Any:
         return json.loads(self.out)
 
-    def refused(self) -> str:
-        """The one line of a user's mistake."""
-        assert self.code == 2, self
-        assert not self.out
+    def refused(self, code: int = 2) -> str:
+        """The one line of a command that did nothing; 2: by a user's mistake."""
+        assert (self.code, self.out) == (code, ""), self
         (line,) = self.err.splitlines()
         assert line.startswith("meditron: ")
         return line

@@ -222,6 +222,8 @@ def test_when_a_drain_is_over(stored: SwitchStatus | None, seen: Seen, now: str,
 def test_a_drain_that_nobody_told_of_counts_from_the_servers_time() -> None:
     assert drain_ends(replace(DRAIN, seen_at=T2), target()) == "2026-01-01T00:00:30.000Z"
     assert drain_ends(replace(DRAIN, seen_at=T2, admitted_at=None), target()) == "2026-01-01T00:00:32.000Z"
+    # What somebody else wrote there and is no time must not end the stop.
+    assert drain_ends(replace(DRAIN, seen_at=T2, admitted_at="soon"), target()) == "2026-01-01T00:00:32.000Z"
 
 
 def test_seconds_are_never_negative() -> None:

@@ -9,9 +9,9 @@ from meditron_operator import names
 from meditron_operator.core.guard.carriers import Target
 from meditron_operator.core.guard.proof import Findings
 from meditron_operator.core.guard.seen import Seen
-from meditron_operator.core.killswitch import Annotations, Mode, Off, Released, SwitchState, SwitchStatus
+from meditron_operator.core.killswitch import STOPPING, Annotations, Mode, Off, Released, SwitchState, SwitchStatus
+from meditron_operator.core.times import moment
 
-STOPPING: Final = frozenset({SwitchState.ENGAGING, SwitchState.ENGAGED, SwitchState.ENGAGED_UNVERIFIED})
 PROVEN: Final = frozenset({SwitchState.ENGAGED, SwitchState.RELEASED})
 
 # The CRD's own limits: a longer text would have the server refuse the whole status.
@@ -47,10 +47,11 @@ def rfc3339(moment: datetime) -> str:
 
 
 def seconds_between(begin: str | None, end: str | None) -> float | None:
-    """Never negative: the two may be of two guards' clocks."""
-    if begin is None or end is None:
+    """Never negative: the two may be of two guards' clocks. None where one of them is not known."""
+    first, last = moment(begin), moment(end)
+    if first is None or last is None:
         return None
-    return max(0.0, round((_moment(end) - _moment(begin)).total_seconds(), 3))
+    return max(0.0, round((last - first).total_seconds(), 3))
 
 
 def continued(stop: Stop, stored: SwitchStatus | None) -> SwitchStatus | None:
@@ -65,8 +66,9 @@ def continued(stop: Stop, stored: SwitchStatus | None) -> SwitchStatus | None:
 def drain_ends(stop: Stop, target: Target) -> str:
     """When a drain cuts at the latest. Counted from the stored time, so that a restart makes nothing longer."""
     told = continued(stop, target.status)
-    begin = (told and told.engaged_at) or stop.admitted_at or stop.seen_at
-    return rfc3339(_moment(begin) + timedelta(seconds=target.grace_seconds))
+    times = (told.engaged_at if told else None, stop.admitted_at, stop.seen_at)
+    begin = next(found for stored in times if (found := moment(stored)) is not None)
+    return rfc3339(begin + timedelta(seconds=target.grace_seconds))
 
 
 def has_drained(stop: Stop, target: Target, seen: Seen, now: str) -> bool:
@@ -75,7 +77,7 @@ def has_drained(stop: Stop, target: Target, seen: Seen, now: str) -> bool:
     if told is not None and told.traffic_cut_at:
         return True
     at_zero = bool(seen.workloads) and not any(workload.replicas for workload in seen.workloads)
-    return at_zero or _moment(now) >= _moment(drain_ends(stop, target))
+    return at_zero or now >= drain_ends(stop, target)  # both as rfc3339() writes them
 
 
 def begun(stop: Stop, stored: SwitchStatus | None) -> SwitchStatus:
@@ -142,7 +144,3 @@ def _state(findings: Findings) -> SwitchState:
     if findings.left:
         return SwitchState.ENGAGING
     return SwitchState.ENGAGED if findings.proven else SwitchState.ENGAGED_UNVERIFIED
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from meditron_operator import names
-from meditron_operator.core.guard.course import STOPPING
-from meditron_operator.core.killswitch import Mode, SwitchState, SwitchStatus
+from meditron_operator.core.killswitch import STOPPING, Mode, SwitchState, SwitchStatus
 from meditron_operator.core.killswitch.carrier import Carrier, Outcome
 
 _DONE: Final = STOPPING - {SwitchState.ENGAGING}

@@ -13,9 +13,10 @@ from meditron_operator.core.killswitch.effective import (
 )
 from meditron_operator.core.killswitch.measures import Measures, measures, mode_of
 from meditron_operator.core.killswitch.stop import Draining, Stop, grace_seconds, stop_of
-from meditron_operator.core.killswitch.told import SwitchState, SwitchStatus, UnconfirmedPod
+from meditron_operator.core.killswitch.told import STOPPING, SwitchState, SwitchStatus, UnconfirmedPod
 
 __all__ = [
+    "STOPPING",
     "Annotations",
     "Draining",
     "Engaged",

@@ -8,7 +8,8 @@ from typing import Any, Self
 from meditron_operator import names
 from meditron_operator.core.killswitch.admitted import admitted_at
 from meditron_operator.core.killswitch.effective import Annotations, Engaged, Mode, Off, Scope, effective
-from meditron_operator.core.killswitch.told import SwitchState, SwitchStatus
+from meditron_operator.core.killswitch.told import SwitchStatus, speaks_of
+from meditron_operator.core.times import moment
 
 Object = Mapping[str, Any]
 Key = tuple[str, str]
@@ -140,32 +141,6 @@ def _told(deployment: Object, off: Off | None, carrier: Annotations) -> SwitchSt
     status = deployment.get("status")
     told = SwitchStatus.of(status) if isinstance(status, Mapping) else None
     return told if told is not None and off is not None and speaks_of(told, off, carrier) else None
-
-
-def speaks_of(told: SwitchStatus, off: Off, carrier: Annotations) -> bool:
-    """Whether the guard's words are about this stop.
-
-    What is left of an earlier release tells when that was asked for: what the guard saw before then is past.
-    """
-    if not isinstance(off, Engaged):
-        return told.state is SwitchState.RELEASED
-    if told.state not in (SwitchState.ENGAGING, SwitchState.ENGAGED, SwitchState.ENGAGED_UNVERIFIED):
-        return False
-    if (told.scope, told.mode) != (off.scope, Mode.of(off.mode)):
-        return False
-    if names.RELEASE_APPROVED_BY not in carrier:
-        return True
-    seen, released = moment(told.admitted_at or told.engaged_at), moment(carrier.get(names.RELEASE_REQUESTED_AT))
-    return seen is not None and (released is None or seen > released)
-
-
-def moment(text: str | None) -> datetime | None:
-    """A time as Kubernetes writes it; None where there is none that can be read."""
-    try:
-        found = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return found if found.tzinfo is not None else None
 
 
 def _of(objects: Iterable[Object] | None, namespace: str, name: str) -> list[Object] | None:

@@ -7,8 +7,7 @@ from typing import Final
 
 from meditron_operator import names
 from meditron_operator.core.killswitch.effective import Annotations, Mode
-from meditron_operator.core.killswitch.sight import moment
-from meditron_operator.core.times import rfc3339
+from meditron_operator.core.times import moment, rfc3339
 
 Changes = Mapping[str, str | None]
 """Annotations to write; None takes one away."""

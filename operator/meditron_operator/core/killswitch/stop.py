@@ -1,18 +1,18 @@
 """One stop as it stands at one moment: what it takes away by now, and until when a drain lets answers finish."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from meditron_operator.core.killswitch.effective import Engaged, Mode, Off, Released, Scope
+from meditron_operator.core.killswitch.effective import Annotations, Engaged, Mode, Off, Released, Scope
 from meditron_operator.core.killswitch.measures import Measures, measures, mode_of
-from meditron_operator.core.killswitch.told import SwitchState, SwitchStatus
+from meditron_operator.core.killswitch.told import SwitchState, SwitchStatus, speaks_of
+from meditron_operator.core.times import moment
 
 DEFAULT_GRACE_SECONDS: Final = 30
 LONGEST_GRACE_SECONDS: Final = 600
 _REASON_CHARACTERS: Final = 1024  # more of a reason the guard can't store
 
-_ENGAGED: Final = frozenset({SwitchState.ENGAGING, SwitchState.ENGAGED, SwitchState.ENGAGED_UNVERIFIED})
 _DONE: Final = frozenset({SwitchState.ENGAGED, SwitchState.ENGAGED_UNVERIFIED})
 
 
@@ -49,14 +49,19 @@ class Stop:
         return _word(self.off, self.mode)
 
 
-def stop_of(off: Off | None, guard: SwitchStatus | None, draining: Draining, now: datetime) -> Stop | None:
-    """The stop at the moment `now`. `guard` is the latest that the guard told of the deployment, perhaps of an
-    earlier stop: then it counts for nothing."""
+def stop_of(
+    off: Off | None, carrier: Annotations, guard: SwitchStatus | None, draining: Draining, now: datetime
+) -> Stop | None:
+    """The stop at the moment `now`. `carrier` are the annotations that ask for it; `guard` is the latest that the guard
+    told of the deployment, perhaps of an earlier stop: then it counts for nothing."""
     if off is None:
         return None
     mode = mode_of(off, _engaged_as(off, guard))
-    told = guard if guard and isinstance(off, Engaged) and _tells_of(guard, off, mode) else None
-    until = _drains_until(off, guard, draining, now) if mode is Mode.DRAIN and isinstance(off, Engaged) else None
+    if not isinstance(off, Engaged):
+        return Stop(off=off, mode=mode, measures=measures(off, mode, drained=True))
+    timed = guard if guard is not None and speaks_of(guard, off, carrier) else None
+    told = timed if timed is not None and timed.reason == off.reason[:_REASON_CHARACTERS] else None
+    until = _drains_until(off, timed, draining, now) if mode is Mode.DRAIN else None
     over = until is None or until <= now
     return Stop(off=off, mode=mode, measures=measures(off, mode, drained=over), until=until, told=told)
 
@@ -76,25 +81,15 @@ def _engaged_as(off: Off, guard: SwitchStatus | None) -> str | None:
     return guard.mode if guard is not None and known else None
 
 
-def _timed(guard: SwitchStatus, off: Engaged, mode: Mode) -> bool:
-    """Whether its times are this stop's; other words for the reason don't make another stop."""
-    return guard.state in _ENGAGED and guard.scope == off.scope and guard.mode == mode
-
-
-def _tells_of(guard: SwitchStatus, off: Engaged, mode: Mode) -> bool:
-    return _timed(guard, off, mode) and guard.reason == off.reason[:_REASON_CHARACTERS]
-
-
-def _drains_until(off: Engaged, guard: SwitchStatus | None, draining: Draining, now: datetime) -> datetime:
+def _drains_until(off: Engaged, timed: SwitchStatus | None, draining: Draining, now: datetime) -> datetime:
     """The guard's word counts before the API server's, whose time is that of the last write of whoever engaged. What
     the operator said before is never put off. Where nobody tells when it began, nothing may be waited for."""
-    timed = guard if guard is not None and _timed(guard, off, Mode.DRAIN) else None
     if timed is not None and (timed.state in _DONE or timed.traffic_cut_at is not None):
         begin = None
     else:
-        begin = _moment(timed.engaged_at if timed else None) or _moment(draining.since)
+        begin = moment(timed.engaged_at if timed else None) or moment(draining.since)
     until = begin + timedelta(seconds=draining.grace_seconds) if begin else now
-    before = _moment(draining.until) if draining.word == _word(off, Mode.DRAIN) else None
+    before = moment(draining.until) if draining.word == _word(off, Mode.DRAIN) else None
     return min(before, until) if before else until
 
 
@@ -102,11 +97,3 @@ def _word(off: Off, mode: Mode) -> str:
     if isinstance(off, Released):
         return "released"
     return str(mode) if off.scope is Scope.DEPLOYMENT else f"{mode} ({off.scope})"
-
-
-def _moment(told: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(told)
-    except (TypeError, ValueError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

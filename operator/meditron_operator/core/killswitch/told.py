@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
+
+from meditron_operator import names
+from meditron_operator.core.killswitch.effective import Annotations, Engaged, Mode, Off
+from meditron_operator.core.times import moment
 
 
 class SwitchState(StrEnum):
@@ -14,6 +18,9 @@ class SwitchState(StrEnum):
     ENGAGED_UNVERIFIED = "EngagedUnverified"  # done, but something can't be seen, for instance a pod on a lost node
     RELEASED = "Released"  # by two people; off until somebody resumes
     RESUMED = "Resumed"  # it may run
+
+
+STOPPING: Final = frozenset({SwitchState.ENGAGING, SwitchState.ENGAGED, SwitchState.ENGAGED_UNVERIFIED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +105,18 @@ class SwitchStatus:
             "record": self.record,
         }
         return {key: value for key, value in told.items() if value not in (None, "", [])}
+
+
+def speaks_of(told: SwitchStatus, off: Off, carrier: Annotations) -> bool:
+    """Whether the guard's words are about this stop; `carrier` are the annotations of what carries it.
+
+    What is left of an earlier release tells when that was asked for: what the guard saw before then is past.
+    """
+    if not isinstance(off, Engaged):
+        return told.state is SwitchState.RELEASED
+    if told.state not in STOPPING or (told.scope, told.mode) != (off.scope, Mode.of(off.mode)):
+        return False
+    if names.RELEASE_APPROVED_BY not in carrier:
+        return True
+    seen, released = moment(told.admitted_at or told.engaged_at), moment(carrier.get(names.RELEASE_REQUESTED_AT))
+    return seen is not None and (released is None or seen > released)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -32,6 +33,7 @@ from meditron_operator.shell.workqueue import Chance
 
 SWITCH_LIMIT_SECONDS: Final = 30.0  # three polls and as many watches
 KEEP_ALIVE_SECONDS: Final = 60.0  # less than an API server's 90
+PORT_SECONDS: Final = 2.0  # until a port that is taken is tried again
 _BLIND_CHECK_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
@@ -127,15 +129,29 @@ async def _serve(config: GuardConfig, configuration: Configuration) -> None:
             limits=dict.fromkeys(switches, SWITCH_LIMIT_SECONDS),
         )
 
+    shown = asyncio.create_task(_show(config, vitals, guard.metrics.text))
     try:
-        health = await serve(config.health_host, config.health_port, vitals, guard.metrics.text)
-        try:
-            await _until_told(guard)
-        finally:
-            await health.cleanup()
+        await _until_told(guard)
     finally:
+        shown.cancel()
+        await asyncio.gather(shown, return_exceptions=True)
         await prober.close()
         await connection.http.close()
+
+
+async def _show(config: GuardConfig, vitals: Callable[[], Vitals], metrics: Callable[[], bytes]) -> None:
+    """Health and figures, from when their port is to be had: no stop waits for that."""
+    while True:
+        try:
+            health = await serve(config.health_host, config.health_port, vitals, metrics)
+            break
+        except OSError as refused:
+            log.error("no health, no figures", error=str(refused), again_in_seconds=PORT_SECONDS)
+            await asyncio.sleep(PORT_SECONDS)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await health.cleanup()
 
 
 async def _until_told(guard: Guard) -> None:
