@@ -12,7 +12,7 @@ from tests.testbed import control, instances
 from tests.testbed.cluster import Cluster, Manifest, read_manifests, wait_ready
 from tests.testbed.commands import CONTROL_PLANE, Program
 from tests.testbed.control import Control, ProgramStatus
-from tests.testbed.controlplane import Nowhere, bring_up, wait_healthy
+from tests.testbed.controlplane import Ground, Nowhere, bring_up, leads_out, wait_healthy
 from tests.testbed.errors import TestbedError
 from tests.testbed.install import guard_programs, install, operator_program, wait_admitting
 from tests.testbed.layout import Layout, Ports
@@ -66,7 +66,9 @@ class Testbed:
         binaries = find_all(CONTROL_PLANE, tell)
         bed = cls(directory, control.start_supervisor(directory))
         try:
-            ground = NodeGround(bed._layout, bed._control, node, tell) if node else Nowhere() if guards else None
+            ground: Ground | None = NodeGround(bed._layout, bed._control, node, tell) if node else None
+            if ground is None and guards and leads_out():
+                ground = Nowhere()
             bring_up(bed._layout, bed._control, binaries, tell, ground)
             bed._populate(groups, tell)
             if bed.node is not None:

@@ -1,6 +1,7 @@
 """Brings a control plane up under its supervisor, and tells when a program does its work."""
 
 import shutil
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,11 @@ class Nowhere(Machine):
             name: replace(program, argv=(*(swaps.get(word, word) for word in program.argv), *more.get(name, ())))
             for name, program in programs.items()
         }
+
+
+def leads_out() -> bool:
+    """Whether this network namespace has more than its loopback."""
+    return any(name != "lo" for _, name in socket.if_nameindex())
 
 
 def bring_up(

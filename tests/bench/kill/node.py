@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.kill.scenes import percentile
+from tests.bench.kill.scenes import Tell, percentile
 from tests.cluster.people import engage
 from tests.cluster.support import Admin, Manifest
 from tests.node.engine import (
@@ -31,8 +31,9 @@ from tests.node.engine import (
 )
 from tests.node.pods import PROBE, attempts, pod, wait_attempts
 from tests.testbed import Testbed
+from tests.testbed.helm import helm
 from tests.testbed.install import NAMESPACE
-from tests.testbed.node.incluster import CHART, helm, install_operator, load_engine
+from tests.testbed.node.incluster import CHART, install_operator, load_engine
 from tests.testbed.node.options import NodeOptions
 from tests.testbed.waiting import wait_for
 
@@ -131,7 +132,7 @@ class Figure:
         return self.goal is not None and percentile(self.seconds, 99) > self.goal
 
 
-def measure(folder: Path, batches: int, tell: Callable[[str], None], *, cilium: bool) -> list[Figure]:
+def measure(folder: Path, batches: int, tell: Tell, *, cilium: bool) -> list[Figure]:
     """All figures of one network plugin, on a testbed of its own."""
     plugin = "Cilium" if cilium else "bridge, which enforces no policy"
     options = NodeOptions(gpus=f"A100-80GB:{CARDS}", cilium=cilium)

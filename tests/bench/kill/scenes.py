@@ -10,9 +10,13 @@ from tests.bench.kill.clocks import Moments
 from tests.cluster.people import engage
 from tests.cluster.support import Admin, deployment
 
+Tell = Callable[[str], None]
+
 WARD = 10
 """Deployments of a namespace: more than a hospital has in one."""
 CREATORS = 8
+PAUSE_SECONDS = 1.5
+"""Between stops of an idle cluster."""
 LIMIT_SECONDS = 120.0
 
 
@@ -44,7 +48,7 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
 class Bench:
     """A cluster with many deployments, and somebody who stops one after the other."""
 
-    def __init__(self, admin: Admin, zeros: Moments, cuts: Moments, tell: Callable[[str], None]) -> None:
+    def __init__(self, admin: Admin, zeros: Moments, cuts: Moments, tell: Tell) -> None:
         self._admin, self._zeros, self._cuts, self._tell = admin, zeros, cuts, tell
 
     def targets(self, prefix: str, count: int) -> list[Deployment]:
@@ -55,11 +59,15 @@ class Bench:
         return found
 
     def stops(self, who: str, when: str, targets: Sequence[Deployment], *, cuts: bool = True) -> Series:
-        """Stop one after the other, each as soon as the one before is seen at 0."""
-        return self._series(who, when, [self._stop(target, cuts) for target in targets])
+        """Stop one after the other."""
+        measured = []
+        for target in targets:
+            measured.append(self._stop(target, cuts))
+            time.sleep(PAUSE_SECONDS)
+        return self._series(who, when, measured)
 
     def storm(self, who: str, prefix: str, size: int, targets: Sequence[Deployment], *, cuts: bool = True) -> Series:
-        """The same while so many new deployments are being made and reconciled."""
+        """Each as soon as the one before is seen at 0, while so many new deployments are being made and reconciled."""
         new = self._named(prefix, size)
         maker = threading.Thread(target=self._create, args=(new, 0))
         maker.start()
