@@ -15,7 +15,6 @@ from tests.bench.baselines import children
 
 CONNECTIONS = 16
 _CONFLICT = 409
-_PATHS = {resource.kind: resource for resource in CHILDREN}
 
 
 def registry() -> kopf.OperatorRegistry:
@@ -46,7 +45,7 @@ def registry() -> kopf.OperatorRegistry:
 
 
 async def _post(memo: kopf.Memo, manifest: children.Manifest) -> None:
-    url = memo.connection.server + _PATHS[manifest["kind"]].path(manifest["metadata"]["namespace"])
+    url = memo.connection.server + CHILDREN[manifest["kind"]].path(manifest["metadata"]["namespace"])
     http: aiohttp.ClientSession = memo.connection.http
     async with memo.slots, http.post(url, json=manifest) as answer:
         if answer.status != _CONFLICT:

@@ -19,7 +19,7 @@ def registry() -> kopf.OperatorRegistry:
 
     @kopf.on.startup(registry=found)
     def start(memo: kopf.Memo, **_: Any) -> None:
-        config.load_kube_config()
+        config.load_kube_config()  # type: ignore[no-untyped-call]
         memo.text = Path(os.environ[children.VARIABLE]).read_text()
         memo.client = DynamicClient(client.ApiClient())  # type: ignore[no-untyped-call]
 

@@ -27,8 +27,9 @@ _MERGE: Final = {"Content-Type": "application/merge-patch+json"}
 _FLOW: Final = "flowcontrol.apiserver.k8s.io/v1"
 
 
-def crowded(name: str, *namespaces: str) -> list[Manifest]:
-    """One short queue for all service accounts of these namespaces, but for those that have one of their own."""
+def crowded(name: str, precedence: int, *namespaces: str) -> list[Manifest]:
+    """One short queue for all service accounts of these namespaces, but for those that a FlowSchema of a lower
+    precedence gives another one."""
     level = {
         "nominalConcurrencyShares": 1,
         "lendablePercent": 0,
@@ -39,7 +40,7 @@ def crowded(name: str, *namespaces: str) -> list[Manifest]:
     groups = [{"kind": "Group", "group": {"name": f"system:serviceaccounts:{each}"}} for each in namespaces]
     schema = {
         "priorityLevelConfiguration": {"name": name},
-        "matchingPrecedence": 400,
+        "matchingPrecedence": precedence,
         "rules": [{"subjects": groups, "resourceRules": [everything]}],
     }
     return [
@@ -53,6 +54,11 @@ def crowded(name: str, *namespaces: str) -> list[Manifest]:
     ]
 
 
+def small_audit_log(bed: Testbed) -> Path:
+    """Of the second API server."""
+    return bed.directory / "small-audit.log"
+
+
 @contextmanager
 def small_api_server(bed: Testbed) -> Iterator[str]:
     """As a second control-plane node: the same etcd, the same flags, fewer seats. Yields its address."""
@@ -61,7 +67,7 @@ def small_api_server(bed: Testbed) -> Iterator[str]:
     flags = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
     others = {
         "--secure-port": str(port),
-        "--audit-log-path": str(bed.directory / "small-audit.log"),
+        "--audit-log-path": str(small_audit_log(bed)),
     }
     argv = [f"{name}={others[name]}" if (name := flag.partition("=")[0]) in others else flag for flag in flags]
     argv += [f"--max-requests-inflight={SEATS}", f"--max-mutating-requests-inflight={SEATS // 2}"]
