@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node demo bench-kill docs attacks rules manifests mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node demo bench bench-kill docs attacks rules manifests mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ test: lint test-unit test-contract test-cluster test-node  ## what CI runs
 
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing, killswitch or guard; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
+
+bench: programs  ## how fast deployments are reconciled, beside other operators; writes tests/bench/RESULTS.md
+	$(BIN)/python -m tests.bench.reconcile
 
 bench-kill: programs  ## how fast the kill switch is, beside a plain Kopf operator; writes tests/bench/kill/RESULTS.md
 	$(BIN)/python -m tests.bench.kill
