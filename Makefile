@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node demo bench-kill docs attacks rules manifests mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node test-ecosystem demo bench-kill docs attacks rules manifests mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,7 +47,11 @@ test-node: programs  ## real kubelet, containers and network policies; needs Lin
 	$(BIN)/python -m tests.testbed build --node
 	$(BIN)/pytest tests/node
 
-test: lint test-unit test-contract test-cluster test-node  ## what CI runs
+test-ecosystem: programs  ## the walkthroughs of docs/ as they are written, with the real Helm and kubectl; checks of all that is rendered
+	$(BIN)/python -m tests.testbed build --ecosystem
+	$(BIN)/pytest tests/ecosystem
+
+test: lint test-unit test-contract test-cluster test-node test-ecosystem  ## what CI runs
 
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)

@@ -26,6 +26,8 @@ from tests.testbed.programs import find_all
 USER_ERROR = 2
 TOOLS = ("helm", "cyclonus")
 """Of tests that have no cluster."""
+ECOSYSTEM = ("helm", "kubectl", "kubeconform", "kube-score")
+"""What the operator is installed and checked with."""
 
 app = typer.Typer(
     help="A real Kubernetes control plane on this machine, without Docker or root, with simulated GPU nodes.",
@@ -102,10 +104,16 @@ def up(
 @app.command()
 def build(
     node: Annotated[bool, typer.Option("--node", help="Those of a real node, where one can run.")] = False,
+    ecosystem: Annotated[
+        bool, typer.Option("--ecosystem", help="Those that the operator is installed and checked with.")
+    ] = False,
 ) -> None:
     """Find or build every program that the tests use, and say where each is."""
     with _clear_errors(), _progress() as tell:
-        found = build_node(tell) if node else find_all((*CONTROL_PLANE, *TOOLS), tell)
+        if node and ecosystem:
+            raise TestbedError("give --node or --ecosystem")
+        wanted = ECOSYSTEM if ecosystem else (*CONTROL_PLANE, *TOOLS)
+        found = build_node(tell) if node else find_all(wanted, tell)
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():
