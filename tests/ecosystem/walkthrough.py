@@ -66,7 +66,7 @@ class Reader:
 
     kubeconfig: Path
     home: Path
-    """An empty folder for what the tools remember."""
+    """An empty folder, for what the tools remember, and with links to the repository's files."""
 
     def follow(self, text: str, after: Callable[[Step], None] = lambda _: None) -> None:
         """Carry out every step; `after` each comes what a simulated cluster does not do by itself. Raises StepError."""
@@ -76,11 +76,15 @@ class Reader:
 
     def type(self, step: Step) -> str:
         """Carry one step out; returns its output."""
-        state = self.home / "state"
-        state.touch()
+        state, folder = self.home / "state", self.home / "repository"
+        if not folder.exists():  # what a step writes there does not end in the repository itself
+            state.touch()
+            folder.mkdir()
+            for entry in REPOSITORY.iterdir():
+                (folder / entry.name).symlink_to(entry)
         done = subprocess.run(
             ["/bin/bash", "-c", _SHELL.format(step.commands)],
-            cwd=REPOSITORY, env=self._environment(state), text=True, timeout=_LIMIT_SECONDS,
+            cwd=folder, env=self._environment(state), text=True, timeout=_LIMIT_SECONDS,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
         if done.returncode != 0:
