@@ -54,6 +54,10 @@ def clean_up(admin: Admin) -> None:
                 partial(delete, admin, "CustomResourceDefinition", item.metadata.name),
                 30,
             )
+
+
+def wait_for_wards(admin: Admin) -> None:
+    """Until the namespaces of an earlier test are gone."""
     for name in (NAMESPACE, *WARDS):
         admin.wait_gone("Namespace", None, name, 60)
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from meditron_operator.core.catalog.gpus import GPUS
 from tests.testbed import instances
 from tests.testbed.bed import Testbed
+from tests.testbed.build import ensure_built
 from tests.testbed.commands import CONTROL_PLANE
 from tests.testbed.control import Control
 from tests.testbed.errors import TestbedError
@@ -22,11 +23,12 @@ from tests.testbed.node.options import DEFAULT_GPUS, NodeOptions
 from tests.testbed.node.requirements import lacking
 from tests.testbed.nodes import DEFAULT_NODES
 from tests.testbed.programs import find_all
+from tests.testbed.pythontools import CHECKS
 
 USER_ERROR = 2
 TOOLS = ("helm", "cyclonus")
 """Of tests that have no cluster."""
-ECOSYSTEM = ("helm", "kubectl", "kubeconform", "kube-score")
+ECOSYSTEM = ("helm", "kubectl", "kube-score")
 """What the operator is installed and checked with."""
 
 app = typer.Typer(
@@ -114,6 +116,8 @@ def build(
             raise TestbedError("give --node or --ecosystem")
         wanted = ECOSYSTEM if ecosystem else (*CONTROL_PLANE, *TOOLS)
         found = build_node(tell) if node else find_all(wanted, tell)
+        if ecosystem:
+            found["checks"] = ensure_built(CHECKS, tell)
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():
