@@ -29,12 +29,20 @@ def kube_score(folder: Path) -> Iterator[Finding]:
 
 
 def checkov(folder: Path) -> Iterator[Finding]:
-    """What checkov's rules for Kubernetes fail."""
-    options = ("--framework", "kubernetes", "--output", "json", "--compact", "--quiet", "--skip-download")
+    """What checkov's rules for Kubernetes and for Dockerfiles fail."""
+    options = ("--framework", "kubernetes", "dockerfile", "--output", "json", "--compact", "--quiet", "--skip-download")
     done = run_module(ensure_built(CHECKS, print), "checkov.main", "-d", str(folder), *options, cwd=folder)
-    for failed in json.loads(done.stdout)["results"]["failed_checks"]:
-        kind, _, name = failed["resource"].split(".", 2)
-        yield Finding("checkov", failed["check_id"], f"{kind}/{name}")
+    for report in json.loads(done.stdout):
+        for failed in report["results"]["failed_checks"]:
+            yield Finding("checkov", failed["check_id"], _target(report["check_type"], failed["resource"]))
+
+
+def _target(framework: str, resource: str) -> str:
+    """`Deployment.namespace.name` is Deployment/name; of an image there is one file."""
+    if framework == "dockerfile":
+        return "Dockerfile"
+    kind, _, name = resource.split(".", 2)
+    return f"{kind}/{name}"
 
 
 SCANNERS: Final[Mapping[str, Callable[[Path], Iterator[Finding]]]] = {"kube-score": kube_score, "checkov": checkov}

@@ -20,12 +20,12 @@ GOLDEN: Final = sorted((REPOSITORY / "tests" / "golden").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle, the chart with every switch on, and the children of each kind of deployment."""
+    """The bundle, the chart with every switch on, the children of each kind of deployment, and the image's recipe."""
     folder = tmp_path_factory.mktemp("rendered")
     values = folder / "values"
     values.write_text(EVERYTHING)
     (folder / "chart.yaml").write_text(template("-f", str(values), "--kube-version", "1.37.0"))
-    for file in (BUNDLE, *GOLDEN):
+    for file in (BUNDLE, *GOLDEN, REPOSITORY / "operator" / "Dockerfile"):
         (folder / file.name).write_text(file.read_text())
     return folder
 

@@ -14,7 +14,7 @@ class Finding:
     tool: str
     rule: str
     target: str
-    """Kind/name."""
+    """Kind/name, or Dockerfile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,14 @@ WAIVERS: Final = (
         (("checkov", "CKV_K8S_15"), ("checkov", "CKV_K8S_43")),
         "StatefulSet/on-line",
         "Asked for: `offline: false` takes an image by tag.",
+    ),
+    Waiver(
+        (("checkov", "CKV_DOCKER_2"),), "Dockerfile", "Kubelet asks /healthz and /readyz; nothing else runs the image."
+    ),
+    Waiver(
+        (("checkov", "CKV_DOCKER_7"),),
+        "Dockerfile",
+        "The base is an argument, with a version: give your own by digest.",
     ),
 )
 

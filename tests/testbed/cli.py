@@ -23,7 +23,7 @@ from tests.testbed.node.options import DEFAULT_GPUS, NodeOptions
 from tests.testbed.node.requirements import lacking
 from tests.testbed.nodes import DEFAULT_NODES
 from tests.testbed.programs import find_all
-from tests.testbed.pythontools import CHECKS
+from tests.testbed.pythontools import BILL, CHECKS
 
 USER_ERROR = 2
 TOOLS = ("helm", "cyclonus")
@@ -117,7 +117,7 @@ def build(
         wanted = ECOSYSTEM if ecosystem else (*CONTROL_PLANE, *TOOLS)
         found = build_node(tell) if node else find_all(wanted, tell)
         if ecosystem:
-            found["checks"] = ensure_built(CHECKS, tell)
+            found |= {tools.name: ensure_built(tools, tell) for tools in (CHECKS, BILL)}
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():

@@ -39,11 +39,16 @@ class PythonTools:
 CHECKS: Final = PythonTools("checks", Path(__file__).with_name("checks.lock"), usual="1 minute")
 """checkov and kubernetes-validate: `uv pip compile --universal --generate-hashes` of these two."""
 
+BILL: Final = PythonTools("bill", Path(__file__).with_name("sbom.lock"), usual="20 seconds")
+"""cyclonedx-bom, locked in the same way."""
 
-def run_module(folder: Path, module: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """`python -m module` with the packages of that folder."""
+
+def run_module(
+    folder: Path, module: str, *arguments: str, cwd: Path, text: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """`python -m module` with the packages of that folder, and `text` as its standard input."""
     env = {"PATH": os.defpath, "HOME": str(cwd), "PYTHONPATH": str(folder)}
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=cwd, env=env, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False,
+        cwd=cwd, env=env, input=text, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=False,
     )  # fmt: skip
