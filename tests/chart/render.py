@@ -15,6 +15,7 @@ CHART: Final = ROOT / "charts" / "meditron-operator"
 CRDS: Final = ROOT / "crds"
 BUNDLE: Final = ROOT / "manifests" / "install.yaml"
 STAMP: Final = ROOT / "manifests" / "stamp-kubernetes-1.36.yaml"
+DASHBOARD: Final = ROOT / "manifests" / "dashboards" / "meditron.json"
 DOCS: Final = ROOT / "docs"
 NAMESPACE: Final = "meditron-system"
 # Nobody has published an image yet: whoever installs the bundle puts the digest of their own here.
@@ -38,7 +39,8 @@ def generated() -> Mapping[Path, str]:
     references = {
         DOCS / f"api-{crd.stem}.md": reference(yaml.safe_load(crd.read_text())) for crd in sorted(CRDS.glob("*.yaml"))
     }
-    return copies | references | {BUNDLE: bundle(), STAMP: stamp()}
+    dashboard = (CHART / "files" / "dashboard.json").read_text()
+    return copies | references | {BUNDLE: bundle(), STAMP: stamp(), DASHBOARD: dashboard}
 
 
 def bundle() -> str:

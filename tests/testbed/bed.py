@@ -166,6 +166,26 @@ class Testbed:
         self._control.run(program)
         wait_healthy(program.name, self._layout, self._control)
 
+    def run_installed(
+        self, extra_env: Mapping[str, str], guards: int = 0, tell: Callable[[str], None] = _silent
+    ) -> None:
+        """Start operator and guards beside the cluster, as the service accounts that are installed there.
+
+        Simulated nodes don't run what is in their pods.
+        """
+        with self._cluster() as cluster:
+            ports = Ports.load(self._layout)
+            programs = [operator_program(self._layout, ports, cluster, extra_env)]
+            programs += guard_programs(self._layout, ports, cluster, guards)
+        # Else its garbage collector learns of the new kinds only at its next look for such, up to 30 s later.
+        self.kill("kube-controller-manager")
+        self.start_program("kube-controller-manager")
+        for program in programs:
+            tell(f"starting {program.name}")
+            self._control.run(program)
+        for program in programs:
+            wait_healthy(program.name, self._layout, self._control)
+
     def apply(self, what: Path | Iterable[Manifest]) -> None:
         """Server-side apply as admin: a YAML file, all `*.yaml` of a folder, or objects."""
         with self._cluster() as cluster:
@@ -227,17 +247,7 @@ class Testbed:
         tell("installing the operator")
         with self._cluster() as cluster:
             install(cluster)
-            ports = Ports.load(self._layout)
-            programs = [operator_program(self._layout, ports, cluster, extra_env)]
-            programs += guard_programs(self._layout, ports, cluster, guards)
-        # Else its garbage collector learns of the new kinds only at its next look for such, up to 30 s later.
-        self.kill("kube-controller-manager")
-        self.start_program("kube-controller-manager")
-        for program in programs:
-            tell(f"starting {program.name}")
-            self._control.run(program)
-        for program in programs:
-            wait_healthy(program.name, self._layout, self._control)
+        self.run_installed(extra_env, guards, tell)
 
     def _cluster(self) -> Cluster:
         return Cluster(self._layout, Ports.load(self._layout))

@@ -21,7 +21,6 @@ Progress = Callable[[str], None]
 
 KUBERNETES_VERSION = "1.37.2"
 OLDEST_GO = (1, 26)  # what Kubernetes 1.37 asks for
-_SOURCE = Path(__file__).with_name("kubestack")
 _REPORT_SECONDS = 15
 _LOCK_REPORT_SECONDS = 30
 
@@ -63,25 +62,25 @@ class Recipe:
     version: str
     usual: str
     """How long a build without any cache takes on two cores."""
-    package: str | None
-    """What `go install` builds; None: the module in the folder kubestack."""
+    package: str | Path
+    """What `go install` builds, or the folder of a module of ours, for what can't be installed so."""
     links: tuple[str, ...] = ()
     """Names under which the binary stands beside itself."""
 
     @property
     def folder(self) -> Path:
         """Where it is kept once built. Its name changes with whatever goes into it."""
-        return cache_folder() / f"{self.name}-{self.version}{_source_digest() if self.package is None else ''}"
+        own = _source_digest(self.package) if isinstance(self.package, Path) else ""
+        return cache_folder() / f"{self.name}-{self.version}{own}"
 
-    def steps(self, _scratch: Path, result: Path) -> Iterator[Command]:
+    def steps(self, scratch: Path, result: Path) -> Iterator[Command]:
         go = require_go(self)
         common = ("-trimpath", "-ldflags", _linker_flags())
-        arguments: tuple[str, ...]
-        if self.package is None:
-            arguments = ("build", *common, "-o", str(result / self.name), ".")
+        env = {"CGO_ENABLED": "0", "GOBIN": str(result)}
+        if isinstance(self.package, Path):
+            yield Command((go, "build", *common, "-o", str(result / self.name), "."), cwd=self.package, env=env)
         else:
-            arguments = ("install", *common, f"{self.package}@v{self.version}")
-        yield Command((go, *arguments), cwd=_SOURCE, env={"CGO_ENABLED": "0", "GOBIN": str(result)})
+            yield Command((go, "install", *common, f"{self.package}@v{self.version}"), cwd=scratch, env=env)
         for link in self.links:
             (result / link).symlink_to(self.name)
 
@@ -90,13 +89,19 @@ KUBESTACK = Recipe(
     name="kubestack",
     version=KUBERNETES_VERSION,
     usual="7 to 8 minutes",
-    package=None,
+    package=Path(__file__).with_name("kubestack"),
     links=("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"),
 )
 KWOK = Recipe(name="kwok", version="0.7.0", usual="3 minutes", package="sigs.k8s.io/kwok/cmd/kwok")
 HELM = Recipe(name="helm", version="4.3.1", usual="5 minutes", package="helm.sh/helm/v4/cmd/helm")
 CYCLONUS = Recipe(
     name="cyclonus", version="0.5.6", usual="1 minute", package="github.com/mattfenwick/cyclonus/cmd/cyclonus"
+)
+KUBECTL = Recipe(
+    name="kubectl", version=KUBERNETES_VERSION, usual="1 minute", package=Path(__file__).with_name("kubectl")
+)
+KUBE_SCORE = Recipe(
+    name="kube-score", version="1.20.0", usual="90 seconds", package="github.com/zegl/kube-score/cmd/kube-score"
 )
 
 
@@ -197,7 +202,7 @@ def require_go(recipe: Buildable) -> str:
     go = shutil.which("go")
     if go is None:
         raise TestbedError(f"{needed}: `go` is not on the PATH")
-    answer = subprocess.run([go, "version"], cwd=_SOURCE, capture_output=True, text=True, check=False)
+    answer = subprocess.run([go, "version"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     match = re.search(r"go([0-9]+)\.([0-9]+)", answer.stdout)
     if answer.returncode != 0 or match is None:
         raise TestbedError(f"{needed}: {' '.join(answer.stderr.split()) or 'go version failed'}")
@@ -206,7 +211,7 @@ def require_go(recipe: Buildable) -> str:
     return go
 
 
-def _source_digest() -> str:
+def _source_digest(module: Path) -> str:
     """`-` and a few characters that differ whenever the module's files do."""
-    content = b"".join((_SOURCE / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
+    content = b"".join((module / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
     return f"-{hashlib.sha256(content).hexdigest()[:8]}"

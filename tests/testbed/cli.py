@@ -14,6 +14,7 @@ from rich.markup import escape
 from meditron_operator.core.catalog.gpus import GPUS
 from tests.testbed import instances
 from tests.testbed.bed import Testbed
+from tests.testbed.build import ensure_built
 from tests.testbed.commands import CONTROL_PLANE
 from tests.testbed.control import Control
 from tests.testbed.errors import TestbedError
@@ -22,10 +23,13 @@ from tests.testbed.node.options import DEFAULT_GPUS, NodeOptions
 from tests.testbed.node.requirements import lacking
 from tests.testbed.nodes import DEFAULT_NODES
 from tests.testbed.programs import find_all
+from tests.testbed.pythontools import BILL, CHECKS
 
 USER_ERROR = 2
 TOOLS = ("helm", "cyclonus")
 """Of tests that have no cluster."""
+ECOSYSTEM = ("helm", "kubectl", "kube-score")
+"""What the operator is installed and checked with."""
 
 app = typer.Typer(
     help="A real Kubernetes control plane on this machine, without Docker or root, with simulated GPU nodes.",
@@ -102,10 +106,18 @@ def up(
 @app.command()
 def build(
     node: Annotated[bool, typer.Option("--node", help="Those of a real node, where one can run.")] = False,
+    ecosystem: Annotated[
+        bool, typer.Option("--ecosystem", help="Those that the operator is installed and checked with.")
+    ] = False,
 ) -> None:
     """Find or build every program that the tests use, and say where each is."""
     with _clear_errors(), _progress() as tell:
-        found = build_node(tell) if node else find_all((*CONTROL_PLANE, *TOOLS), tell)
+        if node and ecosystem:
+            raise TestbedError("give --node or --ecosystem")
+        wanted = ECOSYSTEM if ecosystem else (*CONTROL_PLANE, *TOOLS)
+        found = build_node(tell) if node else find_all(wanted, tell)
+        if ecosystem:
+            found |= {tools.name: ensure_built(tools, tell) for tools in (CHECKS, BILL)}
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():

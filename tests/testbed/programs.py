@@ -8,7 +8,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.testbed.build import CYCLONUS, HELM, KUBESTACK, KWOK, Buildable, ensure_built
+from tests.testbed.build import (
+    CYCLONUS,
+    HELM,
+    KUBE_SCORE,
+    KUBECTL,
+    KUBESTACK,
+    KWOK,
+    Buildable,
+    ensure_built,
+)
 from tests.testbed.errors import TestbedError
 from tests.testbed.node.debian import CLANG, IPTABLES, NFT
 
@@ -42,6 +51,8 @@ _KNOWN: Mapping[str, Known] = {
     "clang": Known(CLANG, oldest=(18, 1)),  # Cilium compiles its programs for the kernel with it
     "helm": Known(HELM, oldest=(4, 0), ask=("version", "--short")),
     "cyclonus": Known(CYCLONUS, oldest=(0, 5), ask=("version",)),
+    "kubectl": Known(KUBECTL, oldest=(1, 36), ask=("version", "--client")),
+    "kube-score": Known(KUBE_SCORE, oldest=(1, 20), ask=("version",)),
 }
 
 

@@ -1,0 +1,41 @@
+"""A cluster that has never heard of Meditron, and somebody who types there. Every test leaves it like that."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.support import Admin
+from tests.ecosystem.standin import StandIn
+from tests.ecosystem.traces import clean_up, traces, wait_for_wards
+from tests.ecosystem.walkthrough import Reader
+from tests.testbed import Testbed
+
+NODES = "A100-80GB:2:1,L4:1:3"
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+    with Testbed.start(tmp_path_factory.mktemp("bed"), nodes=NODES, guards=2, progress=print) as bed:
+        yield bed
+
+
+@pytest.fixture(scope="session")
+def admin(bed: Testbed) -> Admin:
+    return Admin(bed.kubeconfig)
+
+
+@pytest.fixture
+def standin(bed: Testbed, admin: Admin) -> Iterator[StandIn]:
+    """Nothing of us is there before, nor after, whatever became of the test."""
+    standin = StandIn(bed, admin)
+    yield standin
+    standin.end()
+    clean_up(admin)
+
+
+@pytest.fixture
+def reader(bed: Testbed, tmp_path: Path, standin: StandIn, admin: Admin) -> Reader:
+    wait_for_wards(admin)
+    assert traces(admin) == []
+    return Reader(bed.kubeconfig, tmp_path)
