@@ -13,7 +13,9 @@ from rich.markup import escape
 
 from meditron_operator.core.catalog.gpus import GPUS
 from tests.testbed import instances
+from tests.testbed.argocd.recipe import ARGOCD
 from tests.testbed.bed import Testbed
+from tests.testbed.build import ensure_built
 from tests.testbed.commands import CONTROL_PLANE
 from tests.testbed.control import Control
 from tests.testbed.errors import TestbedError
@@ -114,6 +116,8 @@ def build(
             raise TestbedError("give --node or --ecosystem")
         wanted = ECOSYSTEM if ecosystem else (*CONTROL_PLANE, *TOOLS)
         found = build_node(tell) if node else find_all(wanted, tell)
+        if ecosystem:
+            found[ARGOCD.name] = ensure_built(ARGOCD, tell)
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():
