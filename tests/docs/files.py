@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from tests.docs import guarantees, isolation, sizing
+from tests.docs import gitops, guarantees, isolation, sizing
 from tests.docs.blocks import Block
 
 COMPUTED: Final[Mapping[Path, Mapping[str, Block]]] = {
+    Path("docs/gitops.md"): gitops.BLOCKS,
     Path("docs/isolation.md"): isolation.BLOCKS,
     Path("docs/kill-switch-proof.md"): guarantees.BLOCKS,
     Path("docs/sizing.md"): sizing.BLOCKS,
