@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node test-ecosystem demo bench-kill docs attacks rules manifests mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-node test-ecosystem demo bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ rules: programs  ## take each rule of the admission policies out: does something
 
 manifests: venv  ## render manifests/ and the chart's copies from their sources
 	$(BIN)/python -m tests.chart.render
+
+sbom: venv  ## what is in the operator's image, as a CycloneDX bill of materials: dist/
+	$(BIN)/python -m tests.testbed.sbom
 
 clean-testbed: venv  ## end every testbed of this user that is still running
 	$(BIN)/python -m tests.testbed down --all

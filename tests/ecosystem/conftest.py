@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster.support import Admin
 from tests.ecosystem.standin import StandIn
-from tests.ecosystem.traces import clean_up, traces
+from tests.ecosystem.traces import clean_up, traces, wait_for_wards
 from tests.ecosystem.walkthrough import Reader
 from tests.testbed import Testbed
 
@@ -36,5 +36,6 @@ def standin(bed: Testbed, admin: Admin) -> Iterator[StandIn]:
 
 @pytest.fixture
 def reader(bed: Testbed, tmp_path: Path, standin: StandIn, admin: Admin) -> Reader:
+    wait_for_wards(admin)
     assert traces(admin) == []
     return Reader(bed.kubeconfig, tmp_path)

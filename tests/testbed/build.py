@@ -100,9 +100,6 @@ CYCLONUS = Recipe(
 KUBECTL = Recipe(
     name="kubectl", version=KUBERNETES_VERSION, usual="1 minute", package=Path(__file__).with_name("kubectl")
 )
-KUBECONFORM = Recipe(
-    name="kubeconform", version="0.8.0", usual="20 seconds", package="github.com/yannh/kubeconform/cmd/kubeconform"
-)
 KUBE_SCORE = Recipe(
     name="kube-score", version="1.20.0", usual="90 seconds", package="github.com/zegl/kube-score/cmd/kube-score"
 )

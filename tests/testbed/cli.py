@@ -24,11 +24,12 @@ from tests.testbed.node.options import DEFAULT_GPUS, NodeOptions
 from tests.testbed.node.requirements import lacking
 from tests.testbed.nodes import DEFAULT_NODES
 from tests.testbed.programs import find_all
+from tests.testbed.pythontools import BILL, CHECKS
 
 USER_ERROR = 2
 TOOLS = ("helm", "cyclonus")
 """Of tests that have no cluster."""
-ECOSYSTEM = ("helm", "kubectl", "kubeconform", "kube-score")
+ECOSYSTEM = ("helm", "kubectl", "kube-score")
 """What the operator is installed and checked with."""
 
 app = typer.Typer(
@@ -117,7 +118,7 @@ def build(
         wanted = ECOSYSTEM if ecosystem else (*CONTROL_PLANE, *TOOLS)
         found = build_node(tell) if node else find_all(wanted, tell)
         if ecosystem:
-            found[ARGOCD.name] = ensure_built(ARGOCD, tell)
+            found |= {each.name: ensure_built(each, tell) for each in (CHECKS, BILL, ARGOCD)}
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():

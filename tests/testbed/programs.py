@@ -12,7 +12,6 @@ from tests.testbed.build import (
     CYCLONUS,
     HELM,
     KUBE_SCORE,
-    KUBECONFORM,
     KUBECTL,
     KUBESTACK,
     KWOK,
@@ -53,7 +52,6 @@ _KNOWN: Mapping[str, Known] = {
     "helm": Known(HELM, oldest=(4, 0), ask=("version", "--short")),
     "cyclonus": Known(CYCLONUS, oldest=(0, 5), ask=("version",)),
     "kubectl": Known(KUBECTL, oldest=(1, 36), ask=("version", "--client")),
-    "kubeconform": Known(KUBECONFORM, oldest=(0, 7), ask=("-v",)),
     "kube-score": Known(KUBE_SCORE, oldest=(1, 20), ask=("version",)),
 }
 

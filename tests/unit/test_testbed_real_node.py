@@ -17,7 +17,7 @@ from tests.testbed.node import cilium, configs, machine, requirements
 from tests.testbed.node.commands import beside_node
 from tests.testbed.node.oci import REGISTRY, Image, layer, write_archive
 from tests.testbed.node.options import NodeLayout, NodeOptions
-from tests.testbed.node.python_image import PROJECT, Environment, PythonRoot
+from tests.testbed.node.python_image import PROJECT, Environment, PythonRoot, locked
 from tests.testbed.node.recipes import CILIUM, CNI_PLUGINS, CONTAINERD, RUNC
 
 PORTS = Ports(*range(1, 17))
@@ -77,12 +77,12 @@ def test_an_image_is_named_by_the_digest_of_its_manifest(tmp_path: Path) -> None
 
 
 def test_an_environment_is_the_lock_files_and_has_no_tools() -> None:
-    entries = Environment((PROJECT,), "3.11")._locked()
+    entries = locked((PROJECT,))
     names = {entry.split("==")[0] for entry in entries}
     assert {"aiohttp", "kopf", "kubernetes", "pydantic", "structlog", "typer", "multidict"} <= names
     assert not names & {"kubernetes_asyncio", "mypy", "pytest", "ruff", PROJECT}
     assert all("--hash=sha256:" in entry for entry in entries)
-    assert {entry.split("==")[0] for entry in Environment(("aiohttp",), "3.11")._locked()} < names
+    assert {entry.split("==")[0] for entry in locked(("aiohttp",))} < names
 
 
 def test_whatever_goes_into_an_environment_is_in_its_folders_name() -> None:

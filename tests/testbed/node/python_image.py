@@ -83,7 +83,7 @@ class Environment:
 
     @property
     def version(self) -> str:
-        return hashlib.sha256("\n".join((self.python, *self._locked())).encode()).hexdigest()[:12]
+        return hashlib.sha256("\n".join((self.python, *locked(self.packages))).encode()).hexdigest()[:12]
 
     @property
     def folder(self) -> Path:
@@ -91,7 +91,7 @@ class Environment:
 
     def steps(self, scratch: Path, result: Path) -> Iterator[Command]:
         requirements, site = scratch / "requirements.txt", scratch / "site"
-        requirements.write_text("\n".join(self._locked()))
+        requirements.write_text("\n".join(locked(self.packages)))
         pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
         platforms = (f"--platform=manylinux_2_{minor}_{platform.machine()}" for minor in _GLIBC_MINORS)
         fixed = ("--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp")
@@ -100,10 +100,11 @@ class Environment:
         yield from compile_all(site, SITE, self.python)
         layer({SITE: site}, result / "layer.tar")
 
-    def _locked(self) -> list[str]:
-        """The lock file's entries of these packages and all that they need."""
-        entries = _lock_entries(_LOCK.read_text())
-        return [entries[name] for name in sorted(_closure(self.packages)) if name != PROJECT]
+
+def locked(packages: tuple[str, ...]) -> list[str]:
+    """The lock file's entries of these packages and all that they need, with version and hashes."""
+    entries = _lock_entries(_LOCK.read_text())
+    return [entries[name] for name in sorted(_closure(packages)) if name != PROJECT]
 
 
 def compile_all(folder: Path, place: str, version: str) -> Iterator[Command]:

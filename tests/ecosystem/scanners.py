@@ -1,0 +1,58 @@
+"""Runs the scanners over a folder of manifests."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from tests.hardening.waivers import Finding
+from tests.testbed.build import ensure_built
+from tests.testbed.programs import find
+from tests.testbed.pythontools import CHECKS, run_module
+
+_FINE: Final = 10  # kube-score's best grade
+
+
+def kube_score(folder: Path) -> Iterator[Finding]:
+    """What kube-score grades below its best."""
+    command = [str(find("kube-score")), "score", "--output-format", "json", *map(str, sorted(folder.glob("*.yaml")))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    for scored in json.loads(done.stdout):
+        target = f"{scored['type_meta']['kind']}/{scored['object_meta']['name']}"
+        for check in scored["checks"]:
+            if check["grade"] < _FINE and not check["skipped"]:
+                for comment in check["comments"]:
+                    yield Finding("kube-score", f"{check['check']['id']}: {comment['summary']}", target)
+
+
+def checkov(folder: Path) -> Iterator[Finding]:
+    """What checkov's rules for Kubernetes and for Dockerfiles fail."""
+    options = ("--framework", "kubernetes", "dockerfile", "--output", "json", "--compact", "--quiet", "--skip-download")
+    done = run_module(ensure_built(CHECKS, print), "checkov.main", "-d", str(folder), *options, cwd=folder)
+    for report in json.loads(done.stdout):
+        for failed in report["results"]["failed_checks"]:
+            yield Finding("checkov", failed["check_id"], _target(report["check_type"], failed["resource"]))
+
+
+def _target(framework: str, resource: str) -> str:
+    """`Deployment.namespace.name` is Deployment/name; of an image there is one file."""
+    if framework == "dockerfile":
+        return "Dockerfile"
+    kind, _, name = resource.split(".", 2)
+    return f"{kind}/{name}"
+
+
+SCANNERS: Final[Mapping[str, Callable[[Path], Iterator[Finding]]]] = {"kube-score": kube_score, "checkov": checkov}
+
+
+def complaints(folder: Path, objects: list[dict[str, Any]], version: str) -> str:
+    """What kubernetes-validate finds in objects for a Kubernetes of that version; empty when nothing."""
+    file = folder / "objects.yaml"
+    file.write_text(yaml.safe_dump_all(objects))
+    done = run_module(
+        ensure_built(CHECKS, print), "kubernetes_validate", "-k", version, "--strict", str(file), cwd=folder
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
