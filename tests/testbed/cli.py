@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from meditron_operator.core.catalog.gpus import GPUS
 from tests.testbed import instances
+from tests.testbed.argocd.recipe import ARGOCD
 from tests.testbed.bed import Testbed
 from tests.testbed.build import ensure_built
 from tests.testbed.commands import CONTROL_PLANE
@@ -117,7 +118,7 @@ def build(
         wanted = ECOSYSTEM if ecosystem else (*CONTROL_PLANE, *TOOLS)
         found = build_node(tell) if node else find_all(wanted, tell)
         if ecosystem:
-            found |= {tools.name: ensure_built(tools, tell) for tools in (CHECKS, BILL)}
+            found |= {each.name: ensure_built(each, tell) for each in (CHECKS, BILL, ARGOCD)}
     if not found:
         _say(f"no real node can run here; missing: {'; '.join(lacking(cilium=True))}")
     for name, path in found.items():

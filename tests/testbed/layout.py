@@ -87,6 +87,10 @@ class Ports:
     agent: int
     guard: int
     guard_2: int
+    argocd_cache: int
+    argocd_repositories: int
+    argocd_repositories_health: int
+    argocd_controller: int
 
     @property
     def api_url(self) -> str:

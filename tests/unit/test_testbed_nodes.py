@@ -17,7 +17,7 @@ from tests.testbed.nodes import DEFAULT_NODES, gpu_labels, node_manifests, parse
 from tests.testbed.pki import kubeconfig
 from tests.testbed.programs import find, parse_version
 
-PORTS = Ports(*range(1, 13))
+PORTS = Ports(*range(1, 17))
 LAYOUT = Layout(Path("/bed"))
 
 

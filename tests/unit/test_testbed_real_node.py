@@ -20,7 +20,7 @@ from tests.testbed.node.options import NodeLayout, NodeOptions
 from tests.testbed.node.python_image import PROJECT, Environment, PythonRoot, locked
 from tests.testbed.node.recipes import CILIUM, CNI_PLUGINS, CONTAINERD, RUNC
 
-PORTS = Ports(*range(1, 13))
+PORTS = Ports(*range(1, 17))
 
 
 @pytest.fixture
