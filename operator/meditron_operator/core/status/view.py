@@ -11,6 +11,7 @@ from meditron_operator.core.engines.base import Launch, Sized
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import Reading, running
 from meditron_operator.core.observed import Cluster, Pod
+from meditron_operator.core.rollout import Rollout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class View:
     cluster: Cluster
     foreign: Sequence[Live] = ()  # objects of somebody else that stand where a child should
     waiting: Sequence[Ref] = ()  # children that a hold leaves as they are, though the spec asks for something else
+    fixed: str = ""  # what of the StatefulSet would have to change, and can't
+    rollout: Rollout | None = None  # None where the spec asks for no template
     failures: Sequence[str] = ()  # one line for each step that the API server refused
     measurements: Sequence[Reading] = ()  # all that are known, also of pods that are gone
 
