@@ -24,18 +24,8 @@ _STATES: Final[Mapping[str, Mapping[str, Any]]] = {
     "serves": {"conditions": _READY},
     "warm": {"conditions": _READY[1:]},
     "loads": {},
-    "crashes": {
-        "containerStatuses": [
-            {
-                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                "lastState": {"terminated": _TRIED},
-                "restartCount": 2,
-            }
-        ]
-    },
-    "crashed": {
-        "containerStatuses": [{"state": {"running": {}}, "lastState": {"terminated": _TRIED}, "restartCount": 1}]
-    },
+    "crashes": {"containerStatuses": [_TRIED | {"restartCount": 2}]},
+    "crashed": {"containerStatuses": [_TRIED | {"restartCount": 1}]},
     "imageless": {"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}}]},
     "unplaced": {
         "conditions": [{"type": "PodScheduled", "reason": "Unschedulable", "message": "0/3 nodes: Insufficient GPU"}]
