@@ -164,12 +164,18 @@ def pod(name: str = "ward-0", **changes: Any) -> Pod:
     return Pod.of(given)
 
 
-def node(name: str = "node-1", product: str = "NVIDIA-A100-SXM4-80GB", gpus: int = 8, **spec: Any) -> Node:
+def node(
+    name: str = "node-1",
+    product: str = "NVIDIA-A100-SXM4-80GB",
+    gpus: int = 8,
+    conditions: list[dict[str, Any]] | None = None,
+    **spec: Any,
+) -> Node:
     """A node with GPUs."""
     return Node.of(
         {
             "metadata": {"name": name, "labels": {"nvidia.com/gpu.product": product}},
             "spec": spec,
-            "status": {"allocatable": {"nvidia.com/gpu": str(gpus), **HOST}},
+            "status": {"allocatable": {"nvidia.com/gpu": str(gpus), **HOST}, "conditions": conditions or []},
         }
     )

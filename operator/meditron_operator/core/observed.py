@@ -157,6 +157,7 @@ class Node:
     ephemeral_storage_bytes: int
     taints: tuple[Taint, ...]
     schedulable: bool
+    unready: str = ""  # why it is not ready, in the words of the node controller or its kubelet
 
     @classmethod
     def of(cls, obj: Mapping[str, Any]) -> Self:
@@ -171,6 +172,7 @@ class Node:
             ephemeral_storage_bytes=_count(allocatable.get("ephemeral-storage", "0")),
             taints=tuple(_taint(taint) for taint in obj["spec"].get("taints", ())),
             schedulable=not obj["spec"].get("unschedulable", False),
+            unready=next(filter(None, map(_unready, obj.get("status", {}).get("conditions", ()))), ""),
         )
 
 
@@ -208,6 +210,12 @@ def _gpus_of(container: Mapping[str, Any]) -> dict[str, int]:
 
 def _is_gpu(resource: str) -> bool:
     return resource in GPU_RESOURCES or resource.startswith(MIG_RESOURCE_PREFIX)
+
+
+def _unready(condition: Mapping[str, Any]) -> str:
+    if condition["type"] != "Ready" or condition["status"] == "True":
+        return ""
+    return ": ".join(filter(None, (condition.get("reason"), condition.get("message")))) or "it does not say why"
 
 
 def _taint(taint: Mapping[str, Any]) -> Taint:

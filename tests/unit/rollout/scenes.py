@@ -1,6 +1,6 @@
 """Replicas of a rollout in a word each: for the tables of its tests."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -51,9 +51,20 @@ def replicas(*words: str) -> dict[int, Pod]:
     return {at: replica(at, each) for at, each in enumerate(words) if each != "missing"}
 
 
-def scene(*words: str, current: str = "old", **rest: Any) -> Scene:
-    """The new template is wanted, and there is room for it."""
-    pods = replicas(*words)
-    stuck = {at for at, each in enumerate(words) if each.split()[-1] in ("crashes", "imageless", "unplaced")}
-    given = {"allow_outage": False, "room": lambda _: True, "stuck": frozenset(stuck)} | rest
-    return Scene(wanted=len(words), pods=pods, update=NEW, current=REVISIONS[current], **given)
+def scene(
+    *words: str,
+    current: str = "old",
+    allow_outage: bool = False,
+    room: Callable[[Pod], bool] = lambda _: True,
+) -> Scene:
+    """The new template is wanted."""
+    stuck = frozenset(at for at, each in enumerate(words) if each.split()[-1] in ("crashes", "imageless", "unplaced"))
+    return Scene(
+        wanted=len(words),
+        pods=replicas(*words),
+        update=NEW,
+        current=REVISIONS[current],
+        stuck=stuck,
+        allow_outage=allow_outage,
+        room=room,
+    )

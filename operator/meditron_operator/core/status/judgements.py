@@ -10,6 +10,7 @@ from meditron_operator.core.compare import matches
 from meditron_operator.core.decide import is_ours
 from meditron_operator.core.killswitch import Engaged
 from meditron_operator.core.live import Live
+from meditron_operator.core.observed import Pod
 from meditron_operator.core.render.meta import labels
 from meditron_operator.core.render.network import deny
 from meditron_operator.core.selectors import selects
@@ -41,6 +42,9 @@ _TROUBLE_REASONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+NODE_NOT_READY: Final = "NodeNotReady"
+
+
 def accepted(view: View) -> Condition:
     """Whether the spec can be carried out."""
     verdict = view.case.verdict
@@ -68,7 +72,11 @@ def available(view: View) -> Condition:
 
 def _trouble(view: View) -> Condition | None:
     """What keeps the first of the pods that can't serve from serving."""
+    unready = {node.name: node.unready for node in view.cluster.nodes if node.unready}
     for pod in view.pods:
+        if pod.node in unready and not pod.serves:
+            message = f"{pod.ref.name}: its node {pod.node} is not ready: {unready[pod.node]}"
+            return Condition(Type.AVAILABLE, Truth.FALSE, NODE_NOT_READY, message)
         if pod.trouble is not None:
             reason = _TROUBLE_REASONS.get(pod.trouble.reason, "CrashLoop")
             return Condition(Type.AVAILABLE, Truth.FALSE, reason, f"{pod.ref.name}: {pod.trouble.told(pod.restarts)}")
@@ -96,6 +104,13 @@ def isolated(view: View) -> Condition:
     live = view.cluster.child("NetworkPolicy", denies)
     if live is None or not matches(deny(owner), live, None):
         return Condition(Type.ISOLATED, Truth.FALSE, "PolicyMissing", f"NetworkPolicy {denies} is not in place")
+    outside = [pod.ref.name for pod in view.cluster.pods if _is_outside(pod, view)]
+    if outside:
+        message = (
+            f"pod {', '.join(sorted(outside))} runs with the service account of this deployment and without its label, "
+            f"so that no policy shuts it in: delete it"
+        )
+        return Condition(Type.ISOLATED, Truth.FALSE, "PodOutside", message)
     opened = [policy for policy in (*view.cluster.policies, *view.cluster.children) if _opens(policy, view)]
     if opened:
         who = ", ".join(sorted({policy.ref.name for policy in opened}))
@@ -107,6 +122,12 @@ def isolated(view: View) -> Condition:
         "Unverified",
         "the policies are in place; that the cluster's network plugin enforces them has not been probed",
     )
+
+
+def _is_outside(pod: Pod, view: View) -> bool:
+    """Whether somebody took the label off that the policies go by, or made a pod that looks like a replica."""
+    ours = pod.service_account == names.child_name(view.case.owner.name)
+    return ours and pod.deployment is None and not pod.finished
 
 
 def _opens(policy: Live, view: View) -> bool:

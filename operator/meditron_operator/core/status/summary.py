@@ -7,7 +7,7 @@ from typing import Any, Final
 from meditron_operator import names
 from meditron_operator.core.killswitch import Stop
 from meditron_operator.core.status.condition import Condition, Truth, Type, stored
-from meditron_operator.core.status.judgements import JUDGEMENTS
+from meditron_operator.core.status.judgements import JUDGEMENTS, NODE_NOT_READY
 from meditron_operator.core.status.measuring import measured, verified
 from meditron_operator.core.status.planning import gpu_choice
 from meditron_operator.core.status.view import View
@@ -132,6 +132,7 @@ def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
         ("Invalid", accepted, accepted.status is Truth.FALSE),
         ("Degraded", progressing, progressing.reason in _HELD_UP),
         ("Degraded", available, any(pod.trouble or pod.is_ill for pod in view.pods)),
+        ("Degraded", available, available.reason == NODE_NOT_READY),
         ("Pending", scheduled, scheduled.reason == "Unschedulable" or (pods_missing and not serving)),
         ("WaitingForGPU", scheduled, scheduled.status is Truth.FALSE and not pods_missing),
         ("Idle", available, available.reason == "ScaledToZero"),
