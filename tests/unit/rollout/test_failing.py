@@ -15,7 +15,7 @@ STARTUP = 600
         ("new crashes", 5, "Error with exit code 1 after 2 restarts: no CUDA", True),
         ("new imageless", 31, "ImagePullBackOff after 0 restarts: denied", True),
         ("new unplaced", 61, "no node takes it: 0/3 nodes: Insufficient GPU", False),
-        ("new loads", 1201, "does not serve 1201 s after it was made", True),
+        ("new loads", 1201, "does not serve 1200 s after it was made", True),
         ("new crashed", 1201, "Error with exit code 1 after 1 restarts", True),
     ],
 )

@@ -192,7 +192,7 @@ def test_without_the_template_that_served_all_stays_as_it_is() -> None:
     decision = decide(case(BACK, history=failed_with(BACK)), there(THREE, *SERVE, updateRevision=OLD), {})
     assert not decision.workload
     assert decision.rollout is not None
-    assert "not there any more" in decision.rollout.message
+    assert "can not be read" in decision.rollout.message
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,9 @@ def failing(pod: Pod, startup_seconds: int, now: datetime) -> Failing | None:
         return Failing(pod=pod, why=pod.trouble.told(pod.restarts), blames_template=True)
     if pod.unschedulable is not None:
         return Failing(pod=pod, why=f"no node takes it: {pod.unschedulable}", blames_template=False)
-    age = int(_age(pod, now))
-    return Failing(pod=pod, why=f"does not serve {age} s after it was made", blames_template=True)
+    # The time that it had, not the one that has passed: a message that ages is written again and again.
+    had = int(startup_seconds + SLACK_SECONDS)
+    return Failing(pod=pod, why=f"does not serve {had} s after it was made", blames_template=True)
 
 
 def patience_left(pod: Pod, startup_seconds: int, now: datetime) -> float | None:

@@ -98,7 +98,7 @@ def _back(seen: Circumstances, history: History, failed: Failed) -> Rollout:
 def _whereto(moved: Rollout) -> str:
     good = moved.history.good
     if moved.history.kept is None or good is None:
-        return "the template that served before is not there any more, so all stays as it is"
+        return "the template that served before can not be read, so all stays as it is"
     whereto = f"the template that served before ({good.revision})"
     return f"all replicas have {whereto}" if moved.stage is Stage.COMPLETE else f"going back to {whereto}"
 
