@@ -213,7 +213,7 @@ def _is_gpu(resource: str) -> bool:
 
 
 def _unready(condition: Mapping[str, Any]) -> str:
-    if condition["type"] != "Ready" or condition["status"] == "True":
+    if condition.get("type") != "Ready" or condition.get("status") == "True":
         return ""
     return ": ".join(filter(None, (condition.get("reason"), condition.get("message")))) or "it does not say why"
 
