@@ -9,6 +9,7 @@ import pytest
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from tests.cluster.people import engage, release, resume
 from tests.cluster.replicas import serves, uids, watched
 from tests.cluster.support import DEADLINE_SECONDS, Admin, Manifest, condition, core, current, deployment
 from tests.cluster.wards import shared_ward
@@ -136,6 +137,20 @@ def test_a_bad_template_is_rolled_back_and_not_tried_again(admin: Admin, full: s
     admin.wait("StatefulSet", full, NAME, lambda body: body is not None and body["spec"]["template"] == served)
     assert uids(admin, full, NAME) == after
     assert serving.lowest == 2
+
+
+def test_a_kill_switch_in_the_middle_wins_and_the_way_back_is_not_forgotten(admin: Admin, full: str) -> None:
+    """At 0 replicas the StatefulSet's controller takes the newest revision for the current one: all start with it."""
+    change(admin, full, variables("crash", rollout={"onFailure": "rollback"}))
+    wait_pod(admin, full, "notes-2", lambda pod: not serves(pod))
+
+    engage(admin, full, NAME)
+    admin.wait_phase(full, NAME, "Stopped")
+    assert uids(admin, full, NAME) == {}
+    release(admin, full, NAME)
+    resume(admin, full, NAME)
+
+    assert CRASH in progress(admin, full, "RolledBack", "3/3")["message"]
 
 
 def test_an_image_that_is_not_there(admin: Admin, full: str) -> None:
