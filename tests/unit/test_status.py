@@ -46,6 +46,7 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.ACCEPTED, "False NoGPUNodes", "no node", Seen(spec={"gpu.type": "auto"}, there=False)),
     (Type.PLAN_CURRENT, "True Fixed", "spec.gpu.type names A100-80GB", Seen()),
     (Type.PLAN_CURRENT, "Unknown NotAccepted", "not accepted", Seen(spec=INVALID)),
+    (Type.PLAN_VERIFIED, "Unknown NotMeasured", "an earlier template", Seen(rollout=stage(Stage.ROLLED_BACK, "back"))),
     (Type.SCHEDULED, "True Scheduled", "1 of 1 pods have a node: node-1", Seen(pods=(READY,))),
     (Type.SCHEDULED, "True Scheduled", "no replica is wanted", Seen(spec={"replicas": 0})),
     (Type.SCHEDULED, "True Scheduled", "no replica is wanted", Seen(off=HALT)),
@@ -138,7 +139,11 @@ NOTHING_TO_DO = {"NotAccepted", "NotScheduled", "ScaledToZero", "Complete", "Cre
 def test_every_reason_has_a_next_step_or_is_none(about: str, verdict: str) -> None:
     """And the handbook has a row for it."""
     status, reason = verdict.split()
-    quiet = status == "True" or reason in NOTHING_TO_DO | {"Unverified"} or (about, reason) == ("Available", "Stopped")
+    quiet = (
+        status == "True"
+        or reason in NOTHING_TO_DO | {"Unverified", "NotMeasured"}
+        or (about, reason) == ("Available", "Stopped")
+    )
     assert ((about, reason) in NEXT) is not quiet or reason == "Released"
     assert reason in HANDBOOK
 

@@ -37,6 +37,7 @@ class Case:
     verdict: Accepted | SpecError
     operator_namespace: str
     moment: datetime
+    """Now, of this pass."""
     history: History = field(default_factory=History)
     """What is remembered of earlier templates."""
     deleting: bool = False  # its finalizers hold it: nothing new for it, but it can still be stopped

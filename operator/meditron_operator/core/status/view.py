@@ -11,7 +11,7 @@ from meditron_operator.core.engines.base import Launch, Sized
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import Reading, running
 from meditron_operator.core.observed import Cluster, Pod
-from meditron_operator.core.rollout import Rollout
+from meditron_operator.core.rollout import Rollout, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,11 @@ class View:
         """Whether the StatefulSet was changed, and its controller has not said yet what that means for the pods."""
         workload = self.workload
         return workload is not None and workload.status.get("observedGeneration", 0) < workload.generation
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether another template is there than the spec asks for, since that one failed."""
+        return self.rollout is not None and self.rollout.stage is Stage.ROLLED_BACK
 
     @property
     def wanted_replicas(self) -> int:
