@@ -11,6 +11,7 @@ import structlog
 
 from meditron_operator import names
 from meditron_operator.config import Config
+from meditron_operator.core.again import look_again_seconds
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
 from meditron_operator.core.decide import WORKLOAD, Case, decide, surroundings
@@ -29,10 +30,6 @@ from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.revisions import Revisions
 from meditron_operator.shell.watch import ObjectKey
-
-SHORTAGE_SECONDS: Final = 5.0  # how stale the numbers about missing GPUs may get; asks the server for nothing
-REFUSED_SECONDS: Final = 60.0  # a quota, a policy or a foreign object may be gone by then
-_SOONER: Final = {"Degraded": REFUSED_SECONDS, "WaitingForGPU": SHORTAGE_SECONDS}
 
 TRIES: Final = 3  # in one pass; after that the key waits its turn like any other that failed
 
@@ -121,7 +118,7 @@ class Reconciler:
         else:
             await self._meter.want(key, view.pods, view.readings, view.launch)
         outcome.raise_for_retry(stopping=case.stop is not None)
-        return self._look_again(status, view)
+        return look_again_seconds(view, status, self._now(), self._config.resync_seconds)
 
     def _case(self, deployment: Live, cluster: Observed, history: History) -> Case:
         ref, spec = deployment.ref, deployment.body.get("spec", {})
@@ -280,11 +277,3 @@ class Reconciler:
             await self._cluster.create_event(news)
         except ApiError as error:
             log.warning("event lost", name=news["metadata"]["name"], error=str(error))
-
-    def _look_again(self, status: Manifest, view: View) -> float:
-        stop, rollout = view.case.stop, view.rollout
-        if stop is not None and stop.drains_until is not None:
-            left = (stop.drains_until - self._now()).total_seconds()
-            return min(max(left, 0.0), self._config.resync_seconds)
-        patience = rollout.look_again_seconds if rollout is not None else None
-        return min(_SOONER.get(status["phase"], self._config.resync_seconds), patience or self._config.resync_seconds)
