@@ -13,6 +13,7 @@ from tests.cluster.people import engage, release, resume
 from tests.cluster.replicas import serves, uids, watched
 from tests.cluster.support import DEADLINE_SECONDS, Admin, Manifest, condition, core, current, deployment
 from tests.cluster.wards import shared_ward
+from tests.unit.cli.running import process
 
 pytestmark = pytest.mark.cluster
 
@@ -102,6 +103,9 @@ def test_a_bad_template_stops_at_the_first_replica_and_can_be_taken_back(admin: 
     assert told["message"].startswith("notes-2: Error with exit code 1 after 3 restarts")
     assert CRASH in told["message"]
     assert "2 of 3 replicas keep the template that they have. Correct the spec" in told["message"]
+    seen = process("status", NAME, "-n", full, KUBECONFIG=str(admin.kubeconfig))
+    assert f"{full}/{NAME}  Degraded (Stalled), 2/3 replicas ready" in seen.out
+    assert "next: correct the spec, or take the change back (Progressing)" in seen.out
 
     taken_back = {"NUMBER": None, "SIMULATED_FAULT": None} | good["spec"]["engine"].get("extraEnv", {})
     change(admin, full, {"spec": {"engine": {"extraEnv": taken_back}}})
