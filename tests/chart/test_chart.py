@@ -171,7 +171,8 @@ def test_the_role_grants_no_more_than_it_says() -> None:
     assert not any("*" in word for pair in granted for word in pair)
     resources = {resource for resource, _ in granted}
     assert resources.isdisjoint({"secrets", "pods/exec", "configmaps", "clusterroles"})
-    assert {resource for resource, verb in granted if verb == "delete"} == {"networkpolicies", "poddisruptionbudgets"}
+    deleted = {resource for resource, verb in granted if verb == "delete"}
+    assert deleted == {"networkpolicies", "poddisruptionbudgets", "pods"}
     for looked_at in ("meditrondeployments", "namespaces"):
         assert {verb for resource, verb in granted if resource == looked_at} == {"list", "watch"}
 

@@ -176,7 +176,8 @@ def test_a_change_of_the_template_waits_for_the_end_of_a_hold(admin: Admin, audi
     engage(admin, namespace, "notes", "hold")
     admin.wait_phase(namespace, "notes", "Stopped")
 
-    admin.patch(DEPLOYMENT, namespace, "notes", {"spec": {"shutdown": {"graceSeconds": 99}}})
+    change = {"shutdown": {"graceSeconds": 99}, "rollout": {"allowOutage": True}}
+    admin.patch(DEPLOYMENT, namespace, "notes", {"spec": change})
 
     held = admin.wait_condition(namespace, "notes", "Progressing", "Held")
     assert "StatefulSet notes" in held["message"]

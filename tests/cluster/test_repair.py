@@ -1,5 +1,6 @@
 """Changes by hand are undone; what belongs to somebody else is not touched."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -256,3 +257,35 @@ def test_a_restarted_rollout_by_hand_is_undone_quietly(admin: Admin, settled: st
 
     admin.wait("StatefulSet", settled, "notes", undone)
     assert condition(admin.wait_settled(settled, "notes", "Idle"), "Progressing")["reason"] == "Complete"
+
+
+def test_what_the_server_never_changes_is_told_with_the_way_out(admin: Admin, settled: str) -> None:
+    """Somebody's own StatefulSet, made as ours are but for a field that can't be changed."""
+    ours = admin.get("StatefulSet", settled, "notes")
+    assert ours is not None
+    parts = {key: ours[key] for key in ("apiVersion", "kind", "spec")} | {"labels": ours["metadata"]["labels"]}
+    theirs: Manifest = json.loads(json.dumps(parts).replace("notes", "later"))
+    theirs["metadata"] = {"name": "later", "namespace": settled, "labels": theirs.pop("labels")}
+    theirs["spec"]["podManagementPolicy"] = "OrderedReady"
+    admin.create(theirs)
+    admin.create(deployment("later", settled, replicas=0))
+
+    progressing = admin.wait_condition(settled, "later", "Progressing", "ImmutableFields")
+
+    assert 'podManagementPolicy is "OrderedReady" and should be "Parallel"' in progressing["message"]
+    assert f"kubectl delete statefulset later -n {settled} --cascade=orphan" in progressing["message"]
+    admin.delete("StatefulSet", settled, "later")
+    admin.wait_settled(settled, "later", "Idle")
+
+
+def test_a_pod_whose_label_is_taken_is_reported_as_outside(admin: Admin, namespace: str) -> None:
+    admin.create(deployment("notes", namespace))
+    admin.wait_settled(namespace, "notes", "Ready")
+
+    admin.patch("Pod", namespace, "notes-0", {"metadata": {"labels": {"meditron.ai/deployment": None}}})
+
+    isolated = admin.wait_condition(namespace, "notes", "Isolated", "PodOutside")
+    assert "pod notes-0 runs with the service account of this deployment and without its label" in isolated["message"]
+    admin.delete("Pod", namespace, "notes-0")
+    admin.wait_condition(namespace, "notes", "Isolated", "Unverified")
+    admin.wait_settled(namespace, "notes", "Ready")

@@ -17,6 +17,9 @@ pytestmark = pytest.mark.cluster
 RARE = {("networkpolicies", "get")}
 CHILD_KINDS = ("StatefulSet", "Service", "ServiceAccount", "NetworkPolicy", "PodDisruptionBudget")
 
+BROKEN = {"engine": {"extraEnv": {"SIMULATED_FAULT": "crash"}}, "rollout": {"onFailure": "rollback"}}
+CORRECTED = {"engine": {"extraEnv": {"SIMULATED_FAULT": None}}}
+
 
 def granted() -> set[tuple[str, str]]:
     """(resource, verb) of the ClusterRole that is shipped."""
@@ -33,6 +36,10 @@ def test_every_right_is_used_and_none_is_missing(bed: Testbed, admin: Admin, aud
     mark = audit.mark()
     bed.start_program("operator")
     admin.create(deployment("notes", namespace, replicas=2))
+    admin.wait_settled(namespace, "notes", "Ready")
+    admin.patch("MeditronDeployment", namespace, "notes", {"spec": BROKEN})
+    admin.wait_condition(namespace, "notes", "Progressing", "RolledBack")
+    admin.patch("MeditronDeployment", namespace, "notes", {"spec": CORRECTED})
     admin.wait_settled(namespace, "notes", "Ready")
     for kind in CHILD_KINDS:
         name = "notes-deny" if kind == "NetworkPolicy" else "notes"

@@ -20,6 +20,7 @@ from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import Manifest, Owner
+from meditron_operator.core.rollout import History
 
 DIGEST: Final = "@sha256:" + "0" * 64
 IMAGE: Final = "registry.example.com/tgi-nonroot" + DIGEST
@@ -71,12 +72,24 @@ def accepted(changes: Mapping[str, Any] | None = None) -> Accepted:
 
 
 def case(
-    changes: Mapping[str, Any] | None = None, *, off: Off | None = None, guard: SwitchStatus | None = None
+    changes: Mapping[str, Any] | None = None,
+    *,
+    off: Off | None = None,
+    guard: SwitchStatus | None = None,
+    history: History | None = None,
 ) -> Case:
     """The case of OWNER at MOMENT; a spec that is refused is fine too. `guard` is what the guard told."""
     verdict = assess(OWNER.name, spec(changes), None)
     stop = stop_of(off, {}, guard, Draining(since=BEGUN, grace_seconds=30), MOMENT)
-    return Case(owner=OWNER, generation=3, stop=stop, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
+    return Case(
+        owner=OWNER,
+        generation=3,
+        stop=stop,
+        verdict=verdict,
+        operator_namespace=OPERATOR_NAMESPACE,
+        moment=MOMENT,
+        history=history or History(),
+    )
 
 
 def children(
@@ -151,12 +164,18 @@ def pod(name: str = "ward-0", **changes: Any) -> Pod:
     return Pod.of(given)
 
 
-def node(name: str = "node-1", product: str = "NVIDIA-A100-SXM4-80GB", gpus: int = 8, **spec: Any) -> Node:
+def node(
+    name: str = "node-1",
+    product: str = "NVIDIA-A100-SXM4-80GB",
+    gpus: int = 8,
+    conditions: list[dict[str, Any]] | None = None,
+    **spec: Any,
+) -> Node:
     """A node with GPUs."""
     return Node.of(
         {
             "metadata": {"name": name, "labels": {"nvidia.com/gpu.product": product}},
             "spec": spec,
-            "status": {"allocatable": {"nvidia.com/gpu": str(gpus), **HOST}},
+            "status": {"allocatable": {"nvidia.com/gpu": str(gpus), **HOST}, "conditions": conditions or []},
         }
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from meditron_operator.core.killswitch import Off, SwitchStatus
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster, Node, Pod
+from meditron_operator.core.rollout import History, Rollout, Stage
 from meditron_operator.core.status import View
 from tests.unit.kit import case, children, live, node, pod, stored
 
@@ -31,6 +32,8 @@ class Seen:
     foreign: tuple[Live, ...] = ()
     failures: tuple[str, ...] = ()
     waiting: tuple[Ref, ...] = ()
+    fixed: str = ""
+    rollout: Rollout | None = None
 
     @property
     def view(self) -> View:
@@ -45,6 +48,8 @@ class Seen:
             foreign=self.foreign,
             failures=self.failures,
             waiting=self.waiting,
+            fixed=self.fixed,
+            rollout=self.rollout,
         )
 
     def _live(self, manifest: dict[str, Any]) -> Live:
@@ -82,3 +87,13 @@ HOLDER = pod("holder", namespace="other", gpus=8)
 FOREIGN = live(children()[3])
 OPEN: Final[list[dict[str, Any]]] = [{"from": [{"podSelector": {}}]}]
 LETS_IN = policy("lets-in", {"matchLabels": {"app.kubernetes.io/name": "meditron"}}, ingress=OPEN)
+
+
+def stage(stage: Stage, message: str) -> Rollout:
+    """A rollout that has come so far."""
+    return Rollout(stage=stage, message=message, template={}, partition=0, history=History())
+
+
+LOST = node(conditions=[{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "silent"}])
+OUTSIDE = pod(metadata={"labels": {}}, spec={"nodeName": "node-1", "serviceAccountName": "ward"})
+"""Somebody took its labels off."""

@@ -1,15 +1,17 @@
 """What is written, from what is wanted and what is there."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from meditron_operator.core.compare import settle
-from meditron_operator.core.decide import Case, Create, Decision, Delete, Replace, Step, decide
+from meditron_operator.core.decide import Case, decide
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster
 from meditron_operator.core.render.meta import Manifest, Owner
 from meditron_operator.core.spec import SpecError
+from meditron_operator.core.steps import Create, Decision, Delete, Replace, Step
 from tests.unit.kit import HALT, OWNER, case, child, children, cluster, live, stored
 
 UNREADABLE = {"model": "not even a mapping", "gpu.count": 3}
@@ -108,7 +110,7 @@ def test_two_deployments_can_want_the_same_service() -> None:
     """ward has ward-pods; a deployment of that name keeps off it and says so."""
     other = Owner(name="ward-pods", namespace=OWNER.namespace, uid="other")
     theirs: Case = case()
-    theirs = Case(owner=other, generation=1, stop=None, verdict=theirs.verdict, operator_namespace="x")
+    theirs = replace(theirs, owner=other)
     decision = decide(theirs, cluster(children()), {})
     assert [str(found.ref) for found in decision.foreign] == ["Service ward-pods"]
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from meditron_operator.core.decide import SetGate, decide
+from meditron_operator.core.decide import decide
 from meditron_operator.core.observed import Pod
 from meditron_operator.core.status import serving_condition
+from meditron_operator.core.steps import SetGate
 from tests.unit.kit import HALT, case, children, cluster, pod
 
 UNREADABLE = {"model": "not even a mapping"}

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meditron_operator.core.decide import Decision, Delete, Replace, SetGate, Step, decide, surroundings
+from meditron_operator.core.decide import decide, surroundings
 from meditron_operator.core.killswitch import Engaged, Mode, Off, Released, Scope, SwitchState, SwitchStatus
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster, Pod
+from meditron_operator.core.steps import Decision, Delete, Replace, SetGate, Step
 from tests.unit.kit import DRAIN, GONE, HALT, HOLD, OWNER, RELEASED, case, child, children, cluster, pod, stored
 
 UNREADABLE = {"model": "not even a mapping"}

@@ -1,12 +1,15 @@
 """Conditions: from what was seen to a reason and words."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from meditron_operator.core.advice import NEXT
 from meditron_operator.core.live import Live
 from meditron_operator.core.observed import Cluster
+from meditron_operator.core.rollout import Stage
 from meditron_operator.core.status import View, condition_changes, event, summarize
 from meditron_operator.core.status.condition import MAX_MESSAGE, Condition, Truth, Type
 from tests.unit.kit import HALT, RELEASED, case, children, cluster, node, pod, stored
@@ -17,14 +20,19 @@ from tests.unit.seen import (
     INVALID,
     LETS_IN,
     LOADING,
+    LOST,
     NOW,
     OPEN,
+    OUTSIDE,
     READY,
     WAITING,
     Seen,
     ended,
     policy,
+    stage,
 )
+
+HANDBOOK = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 
 REASONS: list[tuple[Type, str, str, Seen]] = [
     # condition, status and reason, words of the message, what was seen
@@ -38,6 +46,7 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.ACCEPTED, "False NoGPUNodes", "no node", Seen(spec={"gpu.type": "auto"}, there=False)),
     (Type.PLAN_CURRENT, "True Fixed", "spec.gpu.type names A100-80GB", Seen()),
     (Type.PLAN_CURRENT, "Unknown NotAccepted", "not accepted", Seen(spec=INVALID)),
+    (Type.PLAN_VERIFIED, "Unknown NotMeasured", "an earlier template", Seen(rollout=stage(Stage.ROLLED_BACK, "back"))),
     (Type.SCHEDULED, "True Scheduled", "1 of 1 pods have a node: node-1", Seen(pods=(READY,))),
     (Type.SCHEDULED, "True Scheduled", "no replica is wanted", Seen(spec={"replicas": 0})),
     (Type.SCHEDULED, "True Scheduled", "no replica is wanted", Seen(off=HALT)),
@@ -84,6 +93,18 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.PROGRESSING, "True RollingOut", "0 of 1", Seen(workload={"observedGeneration": 0})),
     (Type.PROGRESSING, "True RollingOut", "1 of 2", Seen(spec={"replicas": 2}, workload={"updatedReplicas": 1})),
     (Type.PROGRESSING, "True RollingOut", "1 of 1", Seen(workload={"replicas": 2})),
+    (Type.PROGRESSING, "False Stalled", "no CUDA", Seen(rollout=stage(Stage.STALLED, "no CUDA"))),
+    (Type.PROGRESSING, "False RolledBack", "back", Seen(rollout=stage(Stage.ROLLED_BACK, "back"))),
+    (Type.PROGRESSING, "False OutageNeeded", "only", Seen(rollout=stage(Stage.OUTAGE, "only"))),
+    (Type.PROGRESSING, "False NoRoom", "GPUs", Seen(rollout=stage(Stage.NO_ROOM, "GPUs"))),
+    (Type.PROGRESSING, "True RollingOut", "0 of 1 pods have the current template; waiting for ward-0",
+     Seen(workload={"observedGeneration": 0}, rollout=stage(Stage.ROLLING, "waiting for ward-0"))),
+    (Type.PROGRESSING, "False Complete", "0 of 0", Seen(off=HALT, rollout=stage(Stage.STALLED, "no CUDA"))),
+    (Type.PROGRESSING, "False ImmutableFields",
+     "`kubectl delete statefulset ward -n clinical-ai --cascade=orphan` leaves its pods", Seen(fixed="x is y")),
+    (Type.AVAILABLE, "False NodeNotReady", "ward-0: its node node-1 is not ready: NodeStatusUnknown: silent",
+     Seen(pods=(LOADING,), nodes=(LOST,))),
+    (Type.ISOLATED, "False PodOutside", "pod ward-0 runs with the service account", Seen(pods=(OUTSIDE,))),
     (Type.ISOLATED, "Unknown Unverified", "has not been probed", Seen()),
     (Type.ISOLATED, "Unknown NotAccepted", "", Seen(spec=INVALID, there=False)),
     (Type.ISOLATED, "False PolicyMissing", "ward-deny is not in place", Seen(without="ward-deny")),
@@ -109,6 +130,27 @@ def test_reason(*, about: Type, verdict: str, words: str, seen: Seen) -> None:
     assert f"{found['status']} {found['reason']}" == verdict
     assert words in found["message"]
     assert found["observedGeneration"] == 3
+
+
+NOTHING_TO_DO = {"NotAccepted", "NotScheduled", "ScaledToZero", "Complete", "Creating", "RollingOut", "NotEngaged"}
+
+
+@pytest.mark.parametrize(("about", "verdict"), sorted({(str(row[0]), row[1]) for row in REASONS}))
+def test_every_reason_has_a_next_step_or_is_none(about: str, verdict: str) -> None:
+    """And the handbook has a row for it."""
+    status, reason = verdict.split()
+    quiet = (
+        status == "True"
+        or reason in NOTHING_TO_DO | {"Unverified", "NotMeasured"}
+        or (about, reason) == ("Available", "Stopped")
+    )
+    assert ((about, reason) in NEXT) is not quiet or reason == "Released"
+    assert reason in HANDBOOK
+
+
+def test_no_advice_is_for_a_reason_that_nobody_gives() -> None:
+    assert {type_ for type_, _ in NEXT} <= {str(type_) for type_ in Type}
+    assert all(reason in HANDBOOK for _, reason in NEXT)
 
 
 def test_every_condition_is_always_there() -> None:

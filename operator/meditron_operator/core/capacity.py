@@ -63,3 +63,8 @@ def shortage(
         total=sum(node.gpus.get(resource, 0) for node in nodes),
         holders=tuple(f"{pod.ref.namespace}/{pod.ref.name} ({pod.gpus[resource]})" for pod in holders),
     )
+
+
+def has_room(nodes: Sequence[Node], gpu_pods: Iterable[Pod], resource: str, gpus: int) -> bool:
+    """Whether one node that takes new pods has so many GPUs free."""
+    return any(free >= gpus for free in free_gpus(nodes, gpu_pods, resource).values())

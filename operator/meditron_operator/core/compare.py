@@ -20,6 +20,9 @@ _ALLOCATED: Final[Mapping[str, tuple[str, ...]]] = {
     "Service": ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"),
 }
 
+# Of a StatefulSet; all else that we render of it can be changed.
+_IMMUTABLE: Final = ("serviceName", "selector", "podManagementPolicy", "volumeClaimTemplates")
+
 # What platforms and their administrators link to every service account: OpenShift its tokens, others the
 # registry's credentials. Taking that away would be a war without end.
 _LINKED: Final = ("secrets", "imagePullSecrets")
@@ -38,11 +41,13 @@ class Settled:
 
     desired: str
     returned: str
+    template: tuple[str, str] | None = None
+    """The same two of a StatefulSet's pod template alone: its partition and its replicas change more often."""
 
 
 def settle(desired: Manifest, returned: Live) -> Settled:
     """What to remember after a write."""
-    return Settled(desired=_digest(desired), returned=_digest(_content(returned)))
+    return Settled(desired=digest(desired), returned=digest(_content(returned)), template=_templates(desired, returned))
 
 
 def matches(desired: Manifest, live: Live, settled: Settled | None) -> bool:
@@ -52,7 +57,24 @@ def matches(desired: Manifest, live: Live, settled: Settled | None) -> bool:
     content = _content(live)
     if content == _without_metadata(desired):
         return True
-    return settled == Settled(desired=_digest(desired), returned=_digest(content))
+    return settled is not None and (settled.desired, settled.returned) == (digest(desired), digest(content))
+
+
+def same_template(desired: Manifest, live: Live, settled: Settled | None) -> bool:
+    """Whether a StatefulSet has the pod template that is desired, whatever else it lacks."""
+    if desired["spec"]["template"] == live.body["spec"].get("template"):
+        return True
+    return settled is not None and settled.template == _templates(desired, live)
+
+
+def unchangeable(desired: Manifest, live: Live) -> str:
+    """What would have to change of a StatefulSet, and the API server never changes; empty when nothing would."""
+    found = [
+        f"{field} is {json.dumps(live.body['spec'].get(field))} and should be {json.dumps(desired['spec'].get(field))}"
+        for field in _IMMUTABLE
+        if live.body["spec"].get(field) != desired["spec"].get(field)
+    ]
+    return ", ".join(found)
 
 
 def updated(desired: Manifest, live: Live) -> Manifest:
@@ -120,9 +142,16 @@ def _without_max_unavailable(spec: Mapping[str, Any]) -> Manifest:
     return {**spec, "updateStrategy": {**strategy, "rollingUpdate": kept}}
 
 
+def _templates(desired: Manifest, live: Live) -> tuple[str, str] | None:
+    if desired["kind"] != "StatefulSet":
+        return None
+    return digest(desired["spec"]["template"]), digest(live.body["spec"].get("template") or {})
+
+
 def _without_metadata(body: Mapping[str, Any]) -> Manifest:
     return {key: value for key, value in body.items() if key not in ("apiVersion", "kind", "metadata")}
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of something in wire form."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

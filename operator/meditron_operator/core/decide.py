@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from meditron_operator import names
 from meditron_operator.core.assess import Accepted
 from meditron_operator.core.auto import Surroundings
-from meditron_operator.core.compare import Settled, matches, updated
+from meditron_operator.core.capacity import has_room, matching_nodes
+from meditron_operator.core.compare import Settled, matches, same_template, unchangeable, updated
+from meditron_operator.core.engines import ENGINES
 from meditron_operator.core.killswitch import Off, Stop
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster, Gate, Pod
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.render.meta import APP, Manifest, Owner, selector_labels
 from meditron_operator.core.render.network import deny
+from meditron_operator.core.rollout import Circumstances, History, Rollout, roll
 from meditron_operator.core.spec import SpecError
+from meditron_operator.core.steps import Create, Decision, Delete, Remove, Replace, SetGate, Step, ref_of
 
 WORKLOAD: Final = "StatefulSet"
 
@@ -31,6 +36,10 @@ class Case:
     stop: Stop | None
     verdict: Accepted | SpecError
     operator_namespace: str
+    moment: datetime
+    """Now, of this pass."""
+    history: History = field(default_factory=History)
+    """What is remembered of earlier templates."""
     deleting: bool = False  # its finalizers hold it: nothing new for it, but it can still be stopped
 
     @property
@@ -49,70 +58,6 @@ class Case:
         return self.stop is not None and not self.stop.measures.cut
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
-    manifest: Manifest
-
-    @property
-    def ref(self) -> Ref:
-        return ref_of(self.manifest)
-
-
-@dataclass(frozen=True, slots=True)
-class Replace:
-    manifest: Manifest  # to send: whole, with uid and resourceVersion
-    desired: Manifest  # as rendered
-
-    @property
-    def ref(self) -> Ref:
-        return ref_of(self.manifest)
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    live: Live
-
-    @property
-    def ref(self) -> Ref:
-        return self.live.ref
-
-
-Step = Create | Replace | Delete
-
-
-@dataclass(frozen=True, slots=True)
-class SetGate:
-    """Let clients in to one pod, or keep them out."""
-
-    pod: Pod
-    open: bool
-
-    @property
-    def ref(self) -> Ref:
-        return self.pod.ref
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """Steps in the order in which they are due.
-
-    Each step of `stop` is tried whatever becomes of the others, after `close`. `foundation` is complete before
-    `workload` begins: no pod may start before the policy that denies it everything is there; and before `open`.
-    """
-
-    close: tuple[SetGate, ...] = ()
-    stop: tuple[Step, ...] = ()
-    foundation: tuple[Step, ...] = ()
-    open: tuple[SetGate, ...] = ()
-    workload: tuple[Step, ...] = ()
-    prune: tuple[Step, ...] = ()
-    foreign: tuple[Live, ...] = field(default=())  # in the way, and somebody else's
-    waiting: tuple[Ref, ...] = ()  # not as the spec asks, and left so while the kill switch holds the pods
-
-    def __bool__(self) -> bool:
-        return bool(self.close or self.stop or self.foundation or self.open or self.workload or self.prune)
-
-
 def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Decision:
     """The writes that bring the children to what the deployment asks for; none when they agree.
 
@@ -125,28 +70,27 @@ def decide(case: Case, cluster: Cluster, settled: Mapping[str, Settled]) -> Deci
         return Decision(close=close, stop=stop, open=open_)
     if isinstance(case.verdict, SpecError):
         return Decision(close=close, stop=stop, foundation=tuple(_isolation(case.owner, cluster, settled)), open=open_)
-    wanted = _wanted(case, case.verdict)
+    wanted, rollout = _wanted(case, case.verdict, cluster, settled)
     due, foreign = _due(case.owner, wanted, cluster, settled)
     prune = _prune(case.owner, wanted, cluster)
     waiting = tuple(step.ref for step in (*due, *prune) if case.held and _is_kept(step.ref, case.owner))
     elsewhere = {step.ref for step in stop}.union(waiting)
     due = [step for step in due if step.ref not in elsewhere]
+    fixed = _fixed(wanted, workload_of(cluster, case.owner))
+    changes = tuple(step for step in due if step.ref.kind == WORKLOAD and not fixed)
     return Decision(
         close=close,
         stop=stop,
         foundation=tuple(step for step in due if step.ref.kind != WORKLOAD),
         open=open_,
-        workload=(*(step for step in due if step.ref.kind == WORKLOAD), *_lower(case, case.verdict, cluster)),
+        workload=(*changes, *_lower(case, case.verdict, cluster)),
+        remove=tuple(map(Remove, rollout.remove)),
         prune=tuple(step for step in prune if step.ref not in elsewhere),
         foreign=tuple(foreign),
         waiting=waiting,
+        fixed=fixed,
+        rollout=rollout,
     )
-
-
-def ref_of(manifest: Manifest) -> Ref:
-    """What a manifest names."""
-    metadata = manifest["metadata"]
-    return Ref(kind=manifest["kind"], namespace=metadata["namespace"], name=metadata["name"])
 
 
 def is_ours(live: Live, owner: Owner) -> bool:
@@ -181,9 +125,51 @@ def surroundings(cluster: Cluster, owner: Owner) -> Surroundings:
     )
 
 
-def _wanted(case: Case, accepted: Accepted) -> list[Manifest]:
+def _wanted(
+    case: Case, accepted: Accepted, cluster: Cluster, settled: Mapping[str, Settled]
+) -> tuple[list[Manifest], Rollout]:
+    """Every child, the StatefulSet with the template and the partition that are its turn."""
     site = Site(operator_namespace=case.operator_namespace, image=accepted.image, stopped=case.cut)
-    return desired(case.owner, accepted.sized, site)
+    *others, workload = desired(case.owner, accepted.sized, site)
+    live = workload_of(cluster, case.owner)
+    same = live is not None and same_template(workload, live, settled.get(live.uid))
+    rollout = roll(_circumstances(case, accepted, cluster, workload["spec"]["template"], same=same))
+    spec = {**workload["spec"], "template": rollout.template}
+    spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {"partition": rollout.partition}}
+    return [*others, {**workload, "spec": spec}], rollout
+
+
+def _circumstances(
+    case: Case, accepted: Accepted, cluster: Cluster, template: Manifest, *, same: bool
+) -> Circumstances:
+    sized, live = accepted.sized, workload_of(cluster, case.owner)
+    gpu, spec = sized.demand.gpu, sized.spec
+    nodes = matching_nodes(cluster.nodes, gpu, spec.gpu.node_selector)
+
+    def room(leaving: Pod) -> bool:
+        staying = [pod for pod in cluster.gpu_pods if pod.uid != leaving.uid]
+        return has_room(nodes, staying, gpu.resource_name, sized.plan.gpus_per_replica)
+
+    return Circumstances(
+        template=template,
+        same=same,
+        workload=live,
+        pods=replicas_of(live, cluster),
+        wanted=spec.replicas,
+        allow_outage=spec.rollout.allow_outage,
+        roll_back=spec.rollout.on_failure == "rollback",
+        frozen=case.stop is not None,
+        startup_seconds=ENGINES[spec.engine.name](sized).startup_budget_seconds,
+        room=room,
+        history=case.history,
+        moment=case.moment,
+    )
+
+
+def _fixed(wanted: Iterable[Manifest], workload: Live | None) -> str:
+    if workload is None:
+        return ""
+    return next((unchangeable(manifest, workload) for manifest in wanted if manifest["kind"] == WORKLOAD), "")
 
 
 def _stop(case: Case, cluster: Cluster) -> tuple[Step, ...]:

@@ -10,8 +10,6 @@ from meditron_operator.core.observed import Pod
 TOLERANCE_PERCENT: Final = 20.0
 """Sizing promises no more precision than this."""
 
-_REVISION_LABEL: Final = "controller-revision-hash"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -56,7 +54,7 @@ def running(known: Iterable[Reading], pods: Iterable[Pod]) -> tuple[Reading, ...
 def of_current_template(readings: Sequence[Reading], pods: Iterable[Pod], workload: Live | None) -> list[int]:
     """The figures that may be held against the plan: a pod of an older template was planned differently."""
     revision = workload.status.get("updateRevision") if workload else None
-    current = {pod.uid for pod in pods if revision is None or pod.labels.get(_REVISION_LABEL, revision) == revision}
+    current = {pod.uid for pod in pods if revision is None or (pod.revision or revision) == revision}
     return [
         reading.kv_capacity_tokens
         for reading in readings

@@ -14,6 +14,8 @@ from meditron_operator.core.live import Live, Ref
 
 LAST_WORDS: Final = 1200  # characters of a container's end that are told
 
+_REVISION_LABEL: Final = "controller-revision-hash"
+
 GPU_RESOURCES: Final = frozenset(gpu.resource_name for gpu in GPUS.values())
 
 
@@ -24,6 +26,14 @@ class Trouble:
     reason: str
     message: str
     exit_code: int | None = None
+
+    def told(self, restarts: int) -> str:
+        """In words, with how often it was tried."""
+        code = f" with exit code {self.exit_code}" if self.exit_code is not None else ""
+        words = f": {self.message}" if self.message else ""
+        if self.exit_code == 0:  # the kubelet says in Events only what it did
+            words = ": it was told to end, as happens when its startup or liveness probe fails: see the pod's events"
+        return f"{self.reason}{code} after {restarts} restarts{words}"
 
 
 class Gate(StrEnum):
@@ -60,6 +70,17 @@ class Pod:
     def deployment(self) -> str | None:
         """Name of the MeditronDeployment that it belongs to by its label."""
         return self.labels.get(names.DEPLOYMENT_LABEL)
+
+    @property
+    def revision(self) -> str | None:
+        """The ControllerRevision of the template that it was made from; None of a pod that no StatefulSet made."""
+        return self.labels.get(_REVISION_LABEL)
+
+    @property
+    def ordinal(self) -> int | None:
+        """Its number among the replicas; None of a pod that no StatefulSet made."""
+        digits = self.ref.name.rpartition("-")[2]
+        return int(digits) if digits.isdecimal() and digits.isascii() else None
 
     @property
     def serves(self) -> bool:
@@ -136,6 +157,7 @@ class Node:
     ephemeral_storage_bytes: int
     taints: tuple[Taint, ...]
     schedulable: bool
+    unready: str = ""  # why it is not ready, in the words of the node controller or its kubelet
 
     @classmethod
     def of(cls, obj: Mapping[str, Any]) -> Self:
@@ -150,6 +172,7 @@ class Node:
             ephemeral_storage_bytes=_count(allocatable.get("ephemeral-storage", "0")),
             taints=tuple(_taint(taint) for taint in obj["spec"].get("taints", ())),
             schedulable=not obj["spec"].get("unschedulable", False),
+            unready=next(filter(None, map(_unready, obj.get("status", {}).get("conditions", ()))), ""),
         )
 
 
@@ -187,6 +210,12 @@ def _gpus_of(container: Mapping[str, Any]) -> dict[str, int]:
 
 def _is_gpu(resource: str) -> bool:
     return resource in GPU_RESOURCES or resource.startswith(MIG_RESOURCE_PREFIX)
+
+
+def _unready(condition: Mapping[str, Any]) -> str:
+    if condition.get("type") != "Ready" or condition.get("status") == "True":
+        return ""
+    return ": ".join(filter(None, (condition.get("reason"), condition.get("message")))) or "it does not say why"
 
 
 def _taint(taint: Mapping[str, Any]) -> Taint:

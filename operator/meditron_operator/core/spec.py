@@ -231,6 +231,11 @@ class Shutdown(_Frozen):
     grace_seconds: int = Field(default=30, ge=1, le=600)
 
 
+class Rollout(_Frozen):
+    on_failure: Literal["hold", "rollback"] = "hold"
+    allow_outage: bool = False
+
+
 class Spec(_Frozen):
     """What a person asks for; see crds/ for the meaning of every field."""
 
@@ -241,6 +246,7 @@ class Spec(_Frozen):
     offline: bool = True
     engine: Engine = Engine()
     shutdown: Shutdown = Shutdown()
+    rollout: Rollout = Rollout()
 
     @model_validator(mode="after")
     def _pinned_when_offline(self) -> Self:

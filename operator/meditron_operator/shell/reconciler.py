@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -10,19 +11,10 @@ import structlog
 
 from meditron_operator import names
 from meditron_operator.config import Config
+from meditron_operator.core.again import look_again_seconds
 from meditron_operator.core.assess import assess
 from meditron_operator.core.compare import Settled, matches, settle
-from meditron_operator.core.decide import (
-    WORKLOAD,
-    Case,
-    Create,
-    Decision,
-    Delete,
-    SetGate,
-    Step,
-    decide,
-    surroundings,
-)
+from meditron_operator.core.decide import WORKLOAD, Case, decide, surroundings
 from meditron_operator.core.killswitch import (
     Annotations,
     Draining,
@@ -37,16 +29,16 @@ from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import stored_readings
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.render.meta import Manifest, Owner
+from meditron_operator.core.rollout import History, history_of
 from meditron_operator.core.status import View, condition_changes, event, merge_patch, serving_condition, summarize
+from meditron_operator.core.steps import Create, Decision, Delete, Remove, SetGate, Step
 from meditron_operator.core.times import rfc3339
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
-from meditron_operator.shell.cluster import Cluster
+from meditron_operator.shell.cluster import PODS, Cluster
 from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
+from meditron_operator.shell.revisions import Revisions
 from meditron_operator.shell.watch import ObjectKey
-
-SHORTAGE_SECONDS: Final = 5.0  # how stale the numbers about missing GPUs may get; asks the server for nothing
-REFUSED_SECONDS: Final = 60.0  # a quota, a policy or a foreign object may be gone by then
 
 TRIES: Final = 3  # in one pass; after that the key waits its turn like any other that failed
 
@@ -107,6 +99,7 @@ class Reconciler:
         self._config = config
         self._now = now
         self._settled: dict[ObjectKey, dict[str, Settled]] = {}
+        self._revisions = Revisions(cluster)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """One pass; the seconds after which to look again without being woken, None when it is gone."""
@@ -115,6 +108,7 @@ class Reconciler:
             self._settled.pop(key, None)
             self._meter.forget(key)
             self._metrics.forget(key)
+            self._revisions.forget(key)
             return None
         outcome, case, decision = await self._converge(key, deployment)
         view = View(
@@ -122,6 +116,8 @@ class Reconciler:
             cluster=self._known.around(key, outcome.others.values()),
             foreign=decision.foreign,
             waiting=decision.waiting,
+            fixed=decision.fixed,
+            rollout=decision.rollout,
             failures=outcome.refusals,
             measurements=(*stored_readings(deployment.status), *self._meter.found(key)),
         )
@@ -132,9 +128,9 @@ class Reconciler:
         else:
             await self._meter.want(key, view.pods, view.readings, view.launch)
         outcome.raise_for_retry(stopping=case.stop is not None)
-        return self._look_again(status, case.stop)
+        return look_again_seconds(view, status, self._now(), self._config.resync_seconds)
 
-    def _case(self, deployment: Live, cluster: Observed) -> Case:
+    def _case(self, deployment: Live, cluster: Observed, history: History) -> Case:
         ref, spec = deployment.ref, deployment.body.get("spec", {})
         owner = Owner(name=ref.name, namespace=ref.namespace, uid=deployment.uid)
         return Case(
@@ -144,7 +140,20 @@ class Reconciler:
             deleting="deletionTimestamp" in deployment.metadata,
             verdict=assess(ref.name, spec, self._config.engine_image, surroundings(cluster, owner)),
             operator_namespace=self._config.operator_namespace,
+            moment=self._now(),
+            history=history,
         )
+
+    async def _history(self, key: ObjectKey, deployment: Live, outcome: Pass) -> History:
+        """With the template to go back to, where that is asked for; a stop never waits for it."""
+        history = history_of(deployment.status)
+        if history.failed is None or history.good is None or self._known.off(deployment) is not None:
+            return history
+        try:
+            return replace(history, kept=await self._revisions.template(key, history.good))
+        except ApiError as error:
+            outcome.errors.append(error)
+            return history
 
     def _stop(self, deployment: Live) -> Stop | None:
         status = deployment.status
@@ -167,9 +176,10 @@ class Reconciler:
         for _ in range(TRIES):
             outcome.conflict = None
             outcome.errors.clear()
+            history = await self._history(key, deployment, outcome)
             # With the case, since a card is chosen by what is there: on a StatefulSet unseen so far it stays.
             cluster = self._known.around(key, outcome.others.values())
-            case = self._case(deployment, cluster)
+            case = self._case(deployment, cluster, history)
             decision = decide(case, cluster, self._settled.get(key, {}))
             await self._carry_out(key, decision, outcome)
             if outcome.conflict is None:
@@ -184,22 +194,22 @@ class Reconciler:
             await self._attempt(key, [step], outcome)
         if await self._attempt(key, decision.foundation, outcome):
             await self._attempt(key, decision.open, outcome)
-            if not decision.foreign:
-                await self._attempt(key, decision.workload, outcome)
+            if not decision.foreign and await self._attempt(key, decision.workload, outcome):
+                await self._attempt(key, decision.remove, outcome)
         await self._attempt(key, decision.prune, outcome)
 
-    async def _attempt(self, key: ObjectKey, steps: Sequence[Step | SetGate], outcome: Pass) -> bool:
+    async def _attempt(self, key: ObjectKey, steps: Sequence[Step | SetGate | Remove], outcome: Pass) -> bool:
         """Take steps that don't depend on each other; whether all of them succeeded."""
         if not steps:
             return True
         done = await asyncio.gather(*(self._take(key, step, outcome) for step in steps))
         return all(done)
 
-    async def _take(self, key: ObjectKey, step: Step | SetGate, outcome: Pass) -> bool:
+    async def _take(self, key: ObjectKey, step: Step | SetGate | Remove, outcome: Pass) -> bool:
         try:
             await self._write(key, step)
         except ConflictError as error:
-            if isinstance(step, SetGate):
+            if isinstance(step, SetGate | Remove):
                 return False  # another pod has its name by now: the watch will show it
             outcome.conflict = error
             await self._look_at(key, step.ref, outcome)
@@ -213,10 +223,14 @@ class Reconciler:
         outcome.writes += 1
         return True
 
-    async def _write(self, key: ObjectKey, step: Step | SetGate) -> None:
+    async def _write(self, key: ObjectKey, step: Step | SetGate | Remove) -> None:
         if isinstance(step, SetGate):
             condition = serving_condition(step.open, rfc3339(self._now()))
             self._known.written("Pod", await self._cluster.set_condition(step.ref, step.pod.uid, condition))
+            return
+        if isinstance(step, Remove):
+            with suppress(NotFoundError):
+                await self._cluster.remove(PODS, step.ref, step.pod.uid)
             return
         if isinstance(step, Delete):
             live = step.live
@@ -275,13 +289,3 @@ class Reconciler:
             await self._cluster.create_event(news)
         except ApiError as error:
             log.warning("event lost", name=news["metadata"]["name"], error=str(error))
-
-    def _look_again(self, status: Manifest, stop: Stop | None) -> float:
-        if stop is not None and stop.drains_until is not None:
-            left = (stop.drains_until - self._now()).total_seconds()
-            return min(max(left, 0.0), self._config.resync_seconds)
-        if status["phase"] == "Degraded":
-            return REFUSED_SECONDS
-        if status["phase"] == "WaitingForGPU":
-            return SHORTAGE_SECONDS
-        return self._config.resync_seconds

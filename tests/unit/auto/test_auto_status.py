@@ -16,6 +16,7 @@ from meditron_operator.core.render import Site, desired
 from meditron_operator.core.status import View, condition_changes, summarize
 from tests.unit.auto.nodes import node, unknown
 from tests.unit.kit import OPERATOR_NAMESPACE, OWNER, child, pod, spec, stored
+from tests.unit.kit import case as usual
 
 NOW = "2026-02-02T02:02:02Z"
 SPEC = spec({"gpu.type": "auto", "model.id": "meditron-7b", "model.quantization": "none", "model.contextTokens": 2048})
@@ -25,7 +26,7 @@ READY = pod("ward-0", node="a100-80gb-0")
 
 def case(around: Surroundings, raw: dict[str, Any] = SPEC, generation: int = 3) -> Case:
     verdict = assess(OWNER.name, raw, None, around)
-    return Case(owner=OWNER, generation=generation, stop=None, verdict=verdict, operator_namespace=OPERATOR_NAMESPACE)
+    return replace(usual(), generation=generation, verdict=verdict)
 
 
 def children(around: Surroundings) -> tuple[Live, ...]:

@@ -15,7 +15,7 @@ from tests.unit.guard.kit import MAKER, OWNER, dying, meta, pod, pod_body, polic
 BARE: Any = {"metadata": meta("x"), "spec": {}}
 OF_STATEFULSET = Controller(kind="StatefulSet", name="notes", uid="u-set")
 OF_DEPLOYMENT = Controller(kind="MeditronDeployment", name="notes", uid="u-notes")
-_SET = {"f:metadata": {"f:annotations": {"f:meditron.ai/kill-switch": {}}}}
+_SET: Any = {"f:metadata": {"f:annotations": {"f:meditron.ai/kill-switch": {}}}}
 ADMITTED = {"manager": "kubectl", "time": "2026-01-01T00:00:05Z", "fieldsV1": _SET}
 SWITCHED: Any = {"annotations": {"meditron.ai/kill-switch": "halt"}, "managedFields": [ADMITTED]}
 
@@ -122,7 +122,7 @@ def test_what_carries_a_switch(annotated: Any, admitted_at: str | None) -> None:
 
 def test_only_what_is_its_own() -> None:
     mine = Seen(pods=(pod(),), workloads=(workload(),), policies=(policy(),), scalers=(scaler(),))
-    foreign = {"ownerReferences": [{**OWNER, "name": "other", "uid": "u-other"}]}
+    foreign: Any = {"ownerReferences": [{**OWNER, "name": "other", "uid": "u-other"}]}
     other = pod(
         label="other",
         spec={"serviceAccountName": "x"},

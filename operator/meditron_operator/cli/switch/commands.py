@@ -202,6 +202,8 @@ def status_command(  # noqa: PLR0913 - as above
 ) -> None:
     """Say what the kill switch keeps off, by whom, why, how well that is proven, and how far a release is.
 
+    With the NAME of one deployment also everything else about it: each condition, each pod, and what to do next.
+
     Read from what is stored and what is there; it needs neither the guard nor the operator. Exit code 0 when it could
     be read.
 

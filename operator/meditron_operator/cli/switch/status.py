@@ -1,4 +1,4 @@
-"""`meditron status`: the truth about the switch, from what is stored and what is there."""
+"""`meditron status`: the truth about the switch, from what is stored and what is there, and of one deployment all."""
 
 import asyncio
 import json
@@ -11,6 +11,8 @@ from meditron_operator.cli.switch.described import HEAD, described, lines, row, 
 from meditron_operator.cli.switch.failing import BAD_INPUT, DONE, Failed, failed, not_found
 from meditron_operator.cli.switch.look import Looker, known
 from meditron_operator.cli.switch.telling import Telling
+from meditron_operator.cli.switch.tree import described as story
+from meditron_operator.cli.switch.tree import tree
 from meditron_operator.core.killswitch.effective import Scope
 from meditron_operator.core.killswitch.sight import Sight
 from meditron_operator.errors import ApiError, NotFoundError
@@ -52,10 +54,15 @@ def status(asked: Asked, tell: Telling, *, as_json: bool) -> int:
     if found.blind_to:
         tell.warn(found.blind_to)
     if as_json:
-        body = {"deployments": [described(each) for each in found.sights]}
+        body = {"deployments": [described(each) | story(each) for each in found.sights]}
         print(json.dumps(body, indent=2, ensure_ascii=False))  # noqa: T201 - the answer
         return DONE
     show(found.sights, found.now, tell)
+    if found.target.scope is Scope.DEPLOYMENT:
+        from meditron_operator.cli.present.screen import screen  # noqa: PLC0415 - costs time before a stop is sent
+
+        for line in (line for each in found.sights for line in tree(each, plain=screen().plain)):
+            tell.say(line)
     if not found.sights:
         tell.say(f"no MeditronDeployment in {found.target}")
     return DONE

@@ -58,6 +58,8 @@ class Sight:
     """When the API server took that switch in, in whole seconds."""
     every_scope_seen: bool = True
     """Otherwise another scope may keep it off too."""
+    body: Object = field(default_factory=dict)
+    """As it is stored."""
     told: SwitchStatus | None = None
     """What the guard said of this very stop."""
     pods: tuple[SeenPod, ...] | None = None
@@ -111,6 +113,7 @@ def _sight(deployment: Object, carriers: Mapping[str, Object], objects: Objects)
     return Sight(
         namespace=namespace,
         name=name,
+        body=deployment,
         off=off,
         carrier={} if carrier is None else _annotations(carrier),
         since=None if carrier is None else engaged_since(carrier),

@@ -29,7 +29,9 @@ def statefulset(owner: Owner, sized: Sized, launch: Launch, image: str, replicas
         pod_management_policy="Parallel",  # replicas are independent; with OrderedReady one stuck pod blocks a stop
         revision_history_limit=5,
         update_strategy=V1StatefulSetUpdateStrategy(
-            type="RollingUpdate", rolling_update=V1RollingUpdateStatefulSetStrategy(partition=0)
+            # At rest no replica follows the template by itself; what may follow it, and when, is core/rollout's.
+            type="RollingUpdate",
+            rolling_update=V1RollingUpdateStatefulSetStrategy(partition=sized.spec.replicas),
         ),
         persistent_volume_claim_retention_policy=V1StatefulSetPersistentVolumeClaimRetentionPolicy(
             when_deleted="Retain", when_scaled="Retain"

@@ -10,13 +10,14 @@ from meditron_operator.core.compare import matches
 from meditron_operator.core.decide import is_ours
 from meditron_operator.core.killswitch import Engaged
 from meditron_operator.core.live import Live
-from meditron_operator.core.observed import Trouble
+from meditron_operator.core.observed import Pod
 from meditron_operator.core.render.meta import labels
 from meditron_operator.core.render.network import deny
 from meditron_operator.core.selectors import selects
 from meditron_operator.core.status.condition import Condition, Truth, Type
 from meditron_operator.core.status.measuring import plan_verified
 from meditron_operator.core.status.planning import plan_current
+from meditron_operator.core.status.progress import progressing
 from meditron_operator.core.status.scheduling import scheduled
 from meditron_operator.core.status.stopping import stopped
 from meditron_operator.core.status.view import View
@@ -39,6 +40,9 @@ _TROUBLE_REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "ContainerCannotRun": "ContainerRefused",
     }
 )
+
+
+NODE_NOT_READY: Final = "NodeNotReady"
 
 
 def accepted(view: View) -> Condition:
@@ -68,22 +72,18 @@ def available(view: View) -> Condition:
 
 def _trouble(view: View) -> Condition | None:
     """What keeps the first of the pods that can't serve from serving."""
+    unready = {node.name: node.unready for node in view.cluster.nodes if node.unready}
     for pod in view.pods:
+        if pod.node in unready and not pod.serves:
+            message = f"{pod.ref.name}: its node {pod.node} is not ready: {unready[pod.node]}"
+            return Condition(Type.AVAILABLE, Truth.FALSE, NODE_NOT_READY, message)
         if pod.trouble is not None:
             reason = _TROUBLE_REASONS.get(pod.trouble.reason, "CrashLoop")
-            return Condition(Type.AVAILABLE, Truth.FALSE, reason, f"{pod.ref.name}: {_told(pod.trouble, pod.restarts)}")
+            return Condition(Type.AVAILABLE, Truth.FALSE, reason, f"{pod.ref.name}: {pod.trouble.told(pod.restarts)}")
         if pod.is_ill and not pod.deleting:
             message = f"{pod.ref.name}: the engine runs, and does not answer its health check any more"
             return Condition(Type.AVAILABLE, Truth.FALSE, "Unhealthy", message)
     return None
-
-
-def _told(trouble: Trouble, restarts: int) -> str:
-    code = f" with exit code {trouble.exit_code}" if trouble.exit_code is not None else ""
-    words = f": {trouble.message}" if trouble.message else ""
-    if trouble.exit_code == 0:  # the kubelet says in Events only what it did
-        words = ": it was told to end, as happens when its startup or liveness probe fails: see the pod's events"
-    return f"{trouble.reason}{code} after {restarts} restarts{words}"
 
 
 def _loading(view: View) -> Condition:
@@ -92,40 +92,6 @@ def _loading(view: View) -> Condition:
     budget = f"may take {view.launch.startup_budget_seconds} s" if view.launch else "no budget is known"
     since = min((pod.created for pod in view.pods), default="")
     return Condition(Type.AVAILABLE, Truth.FALSE, "Loading", f"loading since {since}; {budget}")
-
-
-def progressing(view: View) -> Condition:
-    """Whether the children are on their way to what the spec asks for."""
-    if view.foreign:
-        return Condition(Type.PROGRESSING, Truth.FALSE, "NotOurs", "; ".join(map(_in_the_way, view.foreign)))
-    if view.failures:
-        return Condition(Type.PROGRESSING, Truth.FALSE, "WriteRefused", "; ".join(sorted(set(view.failures))))
-    if view.waiting:
-        what = ", ".join(map(str, view.waiting))
-        message = f"{what}: what the spec asks for waits until the kill switch lets go of the pods"
-        return Condition(Type.PROGRESSING, Truth.FALSE, "Held", message)
-    if view.workload is None:
-        why = "NotAccepted" if view.accepted is None else "Creating"
-        return Condition(
-            Type.PROGRESSING, Truth.FALSE if why == "NotAccepted" else Truth.TRUE, why, "no StatefulSet yet"
-        )
-    status, wanted = view.workload.status, view.workload.body["spec"]["replicas"]
-    current = not view.between_templates
-    updated = status.get("updatedReplicas", 0) if current else 0
-    if not current or updated < wanted or status.get("replicas", 0) != wanted:
-        return Condition(
-            Type.PROGRESSING,
-            Truth.TRUE,
-            "RollingOut",
-            f"{updated} of {wanted} pods have the current template",
-        )
-    return Condition(Type.PROGRESSING, Truth.FALSE, "Complete", f"{wanted} of {wanted} pods have the current template")
-
-
-def _in_the_way(live: Live) -> str:
-    holder = live.controller
-    by = f"controlled by {holder['kind']} {holder['name']}" if holder else "not controlled by this deployment"
-    return f"{live.ref} exists and is {by}: delete it or rename this deployment"
 
 
 def isolated(view: View) -> Condition:
@@ -138,6 +104,13 @@ def isolated(view: View) -> Condition:
     live = view.cluster.child("NetworkPolicy", denies)
     if live is None or not matches(deny(owner), live, None):
         return Condition(Type.ISOLATED, Truth.FALSE, "PolicyMissing", f"NetworkPolicy {denies} is not in place")
+    outside = [pod.ref.name for pod in view.cluster.pods if _is_outside(pod, view)]
+    if outside:
+        message = (
+            f"pod {', '.join(sorted(outside))} runs with the service account of this deployment and without its label, "
+            f"so that no policy shuts it in: delete it"
+        )
+        return Condition(Type.ISOLATED, Truth.FALSE, "PodOutside", message)
     opened = [policy for policy in (*view.cluster.policies, *view.cluster.children) if _opens(policy, view)]
     if opened:
         who = ", ".join(sorted({policy.ref.name for policy in opened}))
@@ -149,6 +122,12 @@ def isolated(view: View) -> Condition:
         "Unverified",
         "the policies are in place; that the cluster's network plugin enforces them has not been probed",
     )
+
+
+def _is_outside(pod: Pod, view: View) -> bool:
+    """Whether somebody took the label off that the policies go by, or made a pod that looks like a replica."""
+    ours = pod.service_account == names.child_name(view.case.owner.name)
+    return ours and pod.deployment is None and not pod.finished
 
 
 def _opens(policy: Live, view: View) -> bool:

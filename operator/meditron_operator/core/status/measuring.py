@@ -15,6 +15,8 @@ def plan_verified(view: View) -> Condition:
     """The measurement against the prediction; the replica that got least speaks for all."""
     if view.sized is None:
         return _verified(Truth.UNKNOWN, "NotAccepted", "there is no plan while the spec is not accepted")
+    if view.rolled_back:
+        return _verified(Truth.UNKNOWN, "NotMeasured", "the replicas run an earlier template than the plan is about")
     figures = of_current_template(view.readings, view.pods, view.workload)
     if not figures:
         read = any(reading.kv_capacity_tokens is None for reading in view.readings)
@@ -52,7 +54,7 @@ def measured(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compared(view: View, figures: list[int]) -> dict[str, Any]:
-    if not figures or view.sized is None:
+    if not figures or view.sized is None or view.rolled_back:
         return {}
     least = min(figures)
     difference = difference_percent(least, view.sized.plan.kv_capacity_tokens)

@@ -7,12 +7,14 @@ from typing import Any, Final
 from meditron_operator import names
 from meditron_operator.core.killswitch import Stop
 from meditron_operator.core.status.condition import Condition, Truth, Type, stored
-from meditron_operator.core.status.judgements import JUDGEMENTS
+from meditron_operator.core.status.judgements import JUDGEMENTS, NODE_NOT_READY
 from meditron_operator.core.status.measuring import measured, verified
 from meditron_operator.core.status.planning import gpu_choice
 from meditron_operator.core.status.view import View
 
-_HELD_UP: Final = frozenset({"NotOurs", "WriteRefused"})
+_HELD_UP: Final = frozenset({"NotOurs", "WriteRefused", "ImmutableFields", "Stalled", "RolledBack"})
+_ASKING: Final = frozenset({"OutageNeeded", "NoRoom"})
+"""All serves, and a person has to decide."""
 
 Conditions = Mapping[Type, Condition]
 
@@ -38,6 +40,7 @@ def summarize(view: View, previous: Mapping[str, Any], now: str) -> dict[str, An
         "selector": f"{names.DEPLOYMENT_LABEL}={view.case.owner.name}",
         **_deployed(view, previous),
         **measured(view, previous),
+        **_remembered(view, previous),
         "conditions": [_dated(condition, view, times, now) for condition in conditions.values()],
     }
 
@@ -77,6 +80,14 @@ def _killed(stop: Stop | None) -> dict[str, str]:
         return {}
     until = {"drainsUntil": stop.until.isoformat(timespec="milliseconds")} if stop.until else {}
     return {"kill": stop.word, **until}
+
+
+def _remembered(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
+    """`rollout`: what is known of earlier templates; kept as it is while nothing is asked for."""
+    if view.rollout is None:
+        return {"rollout": previous["rollout"]} if "rollout" in previous else {}
+    told = view.rollout.history.wire()
+    return {"rollout": told} if told else {}
 
 
 def _deployed(view: View, previous: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,10 +132,11 @@ def _phase(view: View, conditions: Conditions) -> tuple[str, Condition]:
         ("Invalid", accepted, accepted.status is Truth.FALSE),
         ("Degraded", progressing, progressing.reason in _HELD_UP),
         ("Degraded", available, any(pod.trouble or pod.is_ill for pod in view.pods)),
+        ("Degraded", available, available.reason == NODE_NOT_READY),
         ("Pending", scheduled, scheduled.reason == "Unschedulable" or (pods_missing and not serving)),
         ("WaitingForGPU", scheduled, scheduled.status is Truth.FALSE and not pods_missing),
         ("Idle", available, available.reason == "ScaledToZero"),
-        ("RollingOut", progressing, serving and progressing.status is Truth.TRUE),
+        ("RollingOut", progressing, serving and (progressing.status is Truth.TRUE or progressing.reason in _ASKING)),
         ("Loading", available, view.ready_replicas < view.wanted_replicas),
         ("Ready", available, True),
     )

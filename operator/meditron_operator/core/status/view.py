@@ -11,6 +11,7 @@ from meditron_operator.core.engines.base import Launch, Sized
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.measured import Reading, running
 from meditron_operator.core.observed import Cluster, Pod
+from meditron_operator.core.rollout import Rollout, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class View:
     cluster: Cluster
     foreign: Sequence[Live] = ()  # objects of somebody else that stand where a child should
     waiting: Sequence[Ref] = ()  # children that a hold leaves as they are, though the spec asks for something else
+    fixed: str = ""  # what of the StatefulSet would have to change, and can't
+    rollout: Rollout | None = None  # None where the spec asks for no template
     failures: Sequence[str] = ()  # one line for each step that the API server refused
     measurements: Sequence[Reading] = ()  # all that are known, also of pods that are gone
 
@@ -56,6 +59,11 @@ class View:
         """Whether the StatefulSet was changed, and its controller has not said yet what that means for the pods."""
         workload = self.workload
         return workload is not None and workload.status.get("observedGeneration", 0) < workload.generation
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether another template is there than the spec asks for, since that one failed."""
+        return self.rollout is not None and self.rollout.stage is Stage.ROLLED_BACK
 
     @property
     def wanted_replicas(self) -> int:
