@@ -19,6 +19,7 @@ from kubernetes.client import Configuration
 
 from meditron_operator import logs
 from meditron_operator.config import Config
+from meditron_operator.errors import FatalError
 from meditron_operator.shell import operator
 from tests.testbed.install import NAMESPACE
 
@@ -103,7 +104,11 @@ def _run(start: Start) -> None:
     logs.configure("info")
     configuration = Configuration()
     kubeconfigs.load_kube_config(str(start.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-    operator.run(start.config(), configuration)
+    try:
+        operator.run(start.config(), configuration)
+    except FatalError as error:  # as the command line: one line, and exit code 1
+        print(f"meditron operator: {error}", flush=True)
+        raise SystemExit(1) from None
 
 
 def _end_with_the_tests() -> None:
