@@ -1,14 +1,12 @@
 """The faults: what happens to which requests."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from meditron_operator import names
 from tests.faults import kinds
 from tests.faults.calls import Call, any_call, verb
 from tests.faults.proxy import Rule
-
-CROWD: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +25,7 @@ def _writes(call: Call) -> bool:
     return call.writes and call.resource != "leases"
 
 
-def _meta(number: int) -> dict[str, Any]:
-    name = f"web-{number}"
-    born = {"creationTimestamp": "2026-01-01T00:00:00Z", "resourceVersion": "1"}
-    return {"name": name, "namespace": "elsewhere", "uid": name, **born}
-
-
-def _pod(number: int) -> dict[str, Any]:
-    """Of somebody else, without a GPU."""
-    meta = _meta(number)
-    return {"metadata": meta, "spec": {"containers": [{"name": "web", "image": "web"}]}, "status": {"phase": "Running"}}
-
-
-def _policy(number: int) -> dict[str, Any]:
-    meta = _meta(number)
-    return {"metadata": meta, "spec": {"podSelector": {}, "policyTypes": ["Ingress"]}}
-
-
 _watches: Final = verb("watch")
-_relist: Final = Rule(_watches, kinds.expired)
 
 ROWS: Final = (
     Row("conflicts", "409 for every second write", (Rule(_writes, kinds.answer(409, "Conflict"), every=2),)),
@@ -65,17 +45,8 @@ ROWS: Final = (
     ),
     Row("watches cut", "every watch cut each second", (Rule(_watches, kinds.breaks_after(1.0)),), seconds=3.0),
     Row("short watches", "every watch ends in good order after 0.2 s", (Rule(_watches, kinds.ends_after(0.2)),)),
-    Row("expired", "410 in every watch", (_relist,)),
+    Row("expired", "410 in every watch", (Rule(_watches, kinds.expired),)),
     Row("bookmarks only", "watches that live and tell nothing", (Rule(_watches, kinds.bookmarks_only),)),
-    Row(
-        "a crowd",
-        f"410 in every watch, and {CROWD:,} pods and as many policies of others in the lists",
-        (
-            Rule(verb("list", resource="pods"), kinds.listed(kinds.crowd(CROWD, _pod))),
-            Rule(verb("list", resource="networkpolicies"), kinds.listed(kinds.crowd(CROWD, _policy))),
-            _relist,
-        ),
-    ),
     Row(
         "deployments unseen",
         "the watch of the deployments is refused",
