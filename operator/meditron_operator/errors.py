@@ -33,6 +33,10 @@ class UnavailableError(ApiError):
     """429, 5xx, a time-out or no connection: worth another try later."""
 
 
+class FencedError(UnavailableError):
+    """Not even sent: another operator may be at work."""
+
+
 class UnauthorizedError(UnavailableError):
     """401: who we are is not known; a token may be renewed meanwhile."""
 

@@ -92,7 +92,7 @@ class Exchange:
             request.method,
             self._upstream.server + request.raw_path,
             headers={**_kept(request.headers), "Accept-Encoding": "identity"},
-            data=await request.read(),
+            data=await request.read() or None,
             timeout=patience,
             read_bufsize=_LONGEST_LINE_BYTES,
         )

@@ -73,7 +73,9 @@ def without_deployments(manifests: Iterable[Manifest]) -> list[Manifest]:
 
 def operator_program(layout: Layout, ports: Ports, cluster: Cluster, extra_env: Mapping[str, str]) -> Program:
     """The operator with its own service account's rights, not admin's."""
-    return commands.operator(ports, {**_environment(layout, ports, cluster, SERVICE_ACCOUNT), **extra_env})
+    # As a container that restarts in its pod: its name is its own, and the lease of before its end still is.
+    env = _environment(layout, ports, cluster, SERVICE_ACCOUNT) | {"MEDITRON_IDENTITY": "operator"}
+    return commands.operator(ports, {**env, **extra_env})
 
 
 def guard_programs(layout: Layout, ports: Ports, cluster: Cluster, count: int) -> list[Program]:

@@ -67,6 +67,8 @@ class ApiServer:
             return await self._stream(request, self.watches.popleft() if self.watches else [HOLD])
         if request.path.endswith("/log"):
             return await self._stream(request, self.logs[0] if len(self.logs) == 1 else self.logs.popleft())
+        if "/leases" in request.path:
+            return web.Response(status=404)  # of no interest to any script
         script = self.lists[0] if len(self.lists) == 1 else self.lists.popleft()
         if isinstance(script, Answer):
             return web.Response(status=script.status, body=script.body, headers=dict(script.headers))

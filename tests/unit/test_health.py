@@ -17,6 +17,7 @@ def vitals(
     *,
     synced: bool = True,
     limits: Mapping[str, float] | None = None,
+    lease: str | None = None,
 ) -> Vitals:
     return Vitals(
         uptime=uptime,
@@ -26,6 +27,7 @@ def vitals(
         waiting=0 if waiting is None else 1,
         synced=synced,
         limits=limits or {},
+        lease=lease,
     )
 
 
@@ -44,6 +46,7 @@ def vitals(
         (vitals(success=9999.0, waiting=299.0), []),  # it has only just become due
         (vitals(success=299.0, waiting=9999.0), []),  # slow, but it moves
         (vitals(success=301.0, waiting=301.0), ["1 deployments wait, no pass succeeded for 301 s"]),
+        (vitals(success=301.0, waiting=301.0, lease="held by another"), []),  # to wait is no illness either
         (vitals(uptime=299, success=None, waiting=299.0), []),
         (vitals(uptime=301, success=None, waiting=301.0), ["no pass succeeded for 301 s"]),
     ],

@@ -17,8 +17,17 @@ def status(measured: dict[str, Any] | None, reason: str = "Measured", predicted:
     return found if measured is None else found | {"measured": measured}
 
 
-def lines(metrics: Metrics) -> list[str]:
-    return [line for line in metrics.text().decode().splitlines() if not line.startswith("#")]
+def lines(metrics: Metrics, about: str = "meditron_kv_") -> list[str]:
+    return [line for line in metrics.text().decode().splitlines() if line.startswith(about)]
+
+
+def test_who_waits_for_the_lease_says_so() -> None:
+    metrics = Metrics()
+    told = []
+    for held in (False, True, False):
+        metrics.lease(held)
+        told += lines(metrics, "meditron_operator_")
+    assert told == [f"meditron_operator_lease_held {value}" for value in ("0.0", "1.0", "0.0")]
 
 
 def test_predicted_and_measured_stand_side_by_side() -> None:

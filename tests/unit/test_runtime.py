@@ -16,6 +16,8 @@ from meditron_operator.shell.runtime import Runtime
 from tests.unit.apiserver import Answer, ApiServer, serving, thing
 from tests.unit.eventually import DEADLINE_SECONDS, eventually
 
+CONFIG = Config(operator_namespace="o", identity="me", health_host="127.0.0.1", health_port=0)
+
 
 def deployment(name: str) -> dict[str, Any]:
     found = thing(name, 5)
@@ -28,7 +30,7 @@ async def running(server: ApiServer) -> AsyncIterator[Runtime]:
     async with serving(server) as url:
         configuration = Configuration()
         configuration.host = url
-        runtime = Runtime(Config(operator_namespace="o", health_host="127.0.0.1", health_port=0), configuration)
+        runtime = Runtime(CONFIG, configuration)
         await runtime.start(asyncio.Event())
         try:
             yield runtime
@@ -86,7 +88,7 @@ async def test_without_the_crd_it_ends_and_says_so() -> None:
     async with serving(server) as url:
         configuration = Configuration()
         configuration.host = url
-        runtime = Runtime(Config(operator_namespace="o", health_host="127.0.0.1", health_port=0), configuration)
+        runtime = Runtime(CONFIG, configuration)
         await runtime.start(stop)
         async with asyncio.timeout(DEADLINE_SECONDS):
             await stop.wait()

@@ -1,5 +1,7 @@
 """`meditron`, the same as `kubectl meditron`."""
 
+import platform
+import secrets
 import sys
 from enum import StrEnum, auto
 from typing import Annotated
@@ -208,7 +210,8 @@ def render_command(
 
 
 @app.command()
-def operator(
+def operator(  # noqa: PLR0913 - the options are the command's interface
+    *,
     engine_image: Annotated[
         str | None,
         typer.Option(
@@ -227,18 +230,33 @@ def operator(
     workers: Annotated[
         int, typer.Option(min=1, max=64, envvar="MEDITRON_WORKERS", help="Deployments worked on at a time.")
     ] = 8,
+    identity: Annotated[
+        str,
+        typer.Option(
+            envvar="MEDITRON_IDENTITY",
+            metavar="NAME",
+            help="Who holds the lease; two that run at once must differ. (default: the host's name and a random part)",
+        ),
+    ] = "",
     log_level: Annotated[
         LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
     ] = LogLevel.INFO,
 ) -> None:
     """Run the operator: in a pod with its service account, elsewhere with the kubeconfig of KUBECONFIG.
 
-    It watches MeditronDeployments in all namespaces and keeps running until it is told to stop.
+    It watches MeditronDeployments in all namespaces and keeps running until it is told to stop. Of two that run at once
+    one holds a lease and works, and the other waits for it.
     """
     from meditron_operator.cli.operator import run_operator  # noqa: PLC0415 - `meditron --help` needs no Kopf
     from meditron_operator.config import Config  # noqa: PLC0415
 
-    config = Config(operator_namespace=namespace, engine_image=engine_image, health_port=health_port, workers=workers)
+    config = Config(
+        operator_namespace=namespace,
+        identity=identity or f"{platform.node()}_{secrets.token_hex(4)}",
+        engine_image=engine_image,
+        health_port=health_port,
+        workers=workers,
+    )
     run_operator(config, log_level)
 
 

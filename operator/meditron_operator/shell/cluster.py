@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -11,7 +12,7 @@ import aiohttp
 
 from meditron_operator import names
 from meditron_operator.core.live import Manifest, Ref
-from meditron_operator.errors import ConflictError, UnavailableError, UntrustedError
+from meditron_operator.errors import ConflictError, FencedError, UnavailableError, UntrustedError
 from meditron_operator.shell.answers import raise_for_status
 from meditron_operator.shell.session import Connection
 
@@ -40,6 +41,7 @@ EVENTS: Final = Resource("Event", "v1", "events")
 NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies")
 ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
 SCALED_OBJECTS: Final = Resource("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
+LEASES: Final = Resource("Lease", "coordination.k8s.io/v1", "leases")
 
 REVISIONS: Final = Resource("ControllerRevision", "apps/v1", "controllerrevisions")
 STATEFULSETS: Final = Resource("StatefulSet", "apps/v1", "statefulsets")
@@ -57,6 +59,7 @@ CHILDREN: Final[Mapping[str, Resource]] = MappingProxyType(
         )
     }
 )
+_WHOLE: Final = {**CHILDREN, LEASES.kind: LEASES}  # what is written as a whole
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"  # merges lists of conditions by their type
@@ -69,11 +72,17 @@ class Cluster:
     """Typed verbs over one session. Every method raises the errors of `meditron_operator.errors` only."""
 
     def __init__(
-        self, connection: Connection, request_timeout_seconds: float, manager: str = names.FIELD_MANAGER
+        self,
+        connection: Connection,
+        request_timeout_seconds: float,
+        manager: str = names.FIELD_MANAGER,
+        fence: Callable[[], float] = lambda: math.inf,
     ) -> None:
+        """`fence` tells how many seconds writing is allowed for: no write begins, or waits for its answer, after."""
         self._http = connection.http
+        self._fence = fence
         self._server = connection.server
-        self._timeout = aiohttp.ClientTimeout(total=request_timeout_seconds)
+        self._seconds = request_timeout_seconds
         self._managed = {"fieldManager": manager}
 
     async def get(self, ref: Ref) -> Manifest:
@@ -83,13 +92,13 @@ class Cluster:
     async def create(self, manifest: Manifest) -> Manifest:
         """POST; ConflictError when an object of that name is there."""
         meta = manifest["metadata"]
-        path = CHILDREN[manifest["kind"]].path(meta["namespace"])
+        path = _WHOLE[manifest["kind"]].path(meta["namespace"])
         return await self._request("POST", path, body=manifest, params=self._managed)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """PUT of a whole object with its resourceVersion; ConflictError when it changed meanwhile."""
         meta = manifest["metadata"]
-        path = CHILDREN[manifest["kind"]].path(meta["namespace"], meta["name"])
+        path = _WHOLE[manifest["kind"]].path(meta["namespace"], meta["name"])
         return await self._request("PUT", path, body=manifest, params=self._managed)
 
     async def delete(self, ref: Ref, *, uid: str, resource_version: str) -> None:
@@ -236,9 +245,10 @@ class Cluster:
     ) -> Manifest:
         data = None if body is None else json.dumps(body).encode()
         headers = {} if data is None else {"Content-Type": content}
+        timeout = self._patience(method, path)
         try:
             async with self._http.request(
-                method, self._server + path, data=data, params=params, headers=headers, timeout=self._timeout
+                method, self._server + path, data=data, params=params, headers=headers, timeout=timeout
             ) as response:
                 await raise_for_status(response)
                 answer = await response.json(content_type=None)
@@ -249,6 +259,12 @@ class Cluster:
         if not isinstance(answer, dict):
             raise UnavailableError(f"{method} {path}: the answer is no object")
         return answer
+
+    def _patience(self, method: str, path: str) -> aiohttp.ClientTimeout:
+        left = math.inf if method == "GET" else self._fence()
+        if left <= 0:
+            raise FencedError(f"{method} {path}: not sent, since this process doesn't hold the lease")
+        return aiohttp.ClientTimeout(total=min(self._seconds, left))
 
 
 def _selected(selector: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ class Vitals:
     waiting: int
     synced: bool
     limits: Mapping[str, float] = field(default_factory=dict)  # of watches that must be fresher than most
+    lease: str | None = None  # what is waited for before anything may be written
 
     def complaints(self) -> list[str]:
         """What is wrong, one line each; empty when all is well."""
@@ -32,20 +33,26 @@ class Vitals:
             if (age := self.uptime if heard is None else heard) > self.limits.get(name, WATCH_LIMIT_SECONDS)
         ]
         idle = self.uptime if self.last_success is None else self.last_success
-        if self.oldest_waiting is not None and min(self.oldest_waiting, idle) > WORK_LIMIT_SECONDS:
+        if (
+            self.lease is None
+            and self.oldest_waiting is not None
+            and min(self.oldest_waiting, idle) > WORK_LIMIT_SECONDS
+        ):
             found.append(f"{self.waiting} deployments wait, no pass succeeded for {idle:.0f} s")
         return found
 
 
 async def serve(host: str, port: int, vitals: Callable[[], Vitals], metrics: Callable[[], bytes]) -> web.AppRunner:
-    """Serve GET /healthz (alive) and /readyz (has seen the whole cluster once), each 200 or 503, and /metrics.
+    """Serve GET /healthz (alive) and /readyz (has seen the whole cluster once, and may write), each 200 or 503,
+    and /metrics.
 
     The ages are in the body. The caller cleans the runner up. OSError when the port is not to be had.
     """
 
     async def readyz(_request: web.Request) -> web.Response:
-        synced = vitals().synced
-        return web.json_response({"synced": synced}, status=200 if synced else 503)
+        now = vitals()
+        waits = {} if now.lease is None else {"waitsForLease": now.lease}
+        return web.json_response({"synced": now.synced, **waits}, status=200 if now.synced and not waits else 503)
 
     async def healthz(_request: web.Request) -> web.Response:
         now = vitals()

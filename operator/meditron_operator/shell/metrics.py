@@ -24,6 +24,11 @@ class Metrics:
 
         self._predicted = gauge("predicted_tokens", "KV cache of one replica as sizing predicts it, in tokens.")
         self._measured = gauge("measured_tokens", "Least KV cache that a replica's engine reported, in tokens.")
+        self._lease = Gauge(
+            "meditron_operator_lease_held",
+            "1 while this process holds the lease and may write, 0 while it waits for another.",
+            registry=self._registry,
+        )
         self._off = gauge("prediction_off", "1 where they differ by more than the prediction allows for, else 0.")
 
     def tell(self, key: ObjectKey, status: Mapping[str, Any]) -> None:
@@ -38,6 +43,10 @@ class Metrics:
         """The deployment is gone."""
         for gauge in (self._predicted, self._measured, self._off):
             _set(gauge, key, None)
+
+    def lease(self, held: bool) -> None:
+        """Whether this process may write."""
+        self._lease.set(int(held))
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

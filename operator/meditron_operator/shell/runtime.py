@@ -17,6 +17,7 @@ from meditron_operator.core.live import Live
 from meditron_operator.errors import ApiError, FatalError, NotFoundError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
 from meditron_operator.shell.health import Vitals, serve
+from meditron_operator.shell.lease import Clocks, Lease
 from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.observer import Observer
@@ -47,11 +48,15 @@ class Runtime:
         chance = Chance(clock=time.monotonic, random=random.random)
         self._configuration = configuration
         self._connections: list[Connection] = []
-        self._cluster = Cluster(self.connect(), config.request_timeout_seconds)
+        connection, patience = self.connect(), config.request_timeout_seconds
+        clocks = Clocks(steady=_steady, wall=lambda: datetime.now(UTC))
+        self._lease = Lease(Cluster(connection, patience), config.operator_namespace, config.identity, clocks)
+        self._cluster = Cluster(connection, patience, fence=lambda: self._lease.left)
         self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, config.operator_namespace)
         self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
-        reconciler = Reconciler(self._cluster, self.observer, self._meters, config, lambda: datetime.now(UTC))
-        self._queue = WorkQueue(reconciler.reconcile, chance, self._is_stopped)
+        self._lease.changed = self._meters.metrics.lease
+        self._reconciler = Reconciler(self._cluster, self.observer, self._meters, config, clocks.wall)
+        self._queue = WorkQueue(self._reconcile, chance, self._is_stopped)
 
     def connect(self) -> Connection:
         """A session of its own, closed with the runtime at the latest: Kopf closes one that once got a 401."""
@@ -77,8 +82,12 @@ class Runtime:
         if self._health is not None:
             await self._health.cleanup()
         try:
-            if self._tasks is not None and not self._tasks.cancel():
-                self._tasks.result()
+            if self._tasks is not None:
+                self._tasks.cancel()
+                await asyncio.wait([self._tasks])
+                await self._lease.give_back()
+                if not self._tasks.cancelled():
+                    self._tasks.result()
         finally:
             for connection in self._connections:
                 await connection.http.close()
@@ -87,6 +96,7 @@ class Runtime:
         await self._require_crd()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.observer.run())
+            group.create_task(self._lease.run())
             group.create_task(self._forward_wakes())
             group.create_task(self._check_after_lists())
             await self.observer.synced()
@@ -103,6 +113,11 @@ class Runtime:
             raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
         except ApiError as error:
             log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
+
+    async def _reconcile(self, key: ObjectKey) -> float | None:
+        """Nothing is decided while another operator may be at work: it would be stale by the time it is written."""
+        await self._lease.wait()
+        return await self._reconciler.reconcile(key)
 
     def _is_stopped(self, key: ObjectKey) -> bool:
         """A kill switch waits for nobody, however many deployments do."""
@@ -155,4 +170,10 @@ class Runtime:
             waiting=len(self._queue),
             synced=all(watch.synced.is_set() for watch in self.observer.watches)
             and self._deployments_heard is not None,
+            lease=self._lease.waits_for,
         )
+
+
+def _steady() -> float:
+    """Seconds that go on while the machine sleeps, where the kernel has such a clock: the others' do, too."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

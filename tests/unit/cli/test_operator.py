@@ -26,7 +26,7 @@ def test_help(words: list[str]) -> None:
 
 def test_help_names_every_setting_and_its_variable() -> None:
     text = RUNNER.invoke(app, ["operator", "--help"]).output
-    for option in ("engine-image", "namespace", "health-port", "workers", "log-level"):
+    for option in ("engine-image", "namespace", "health-port", "workers", "identity", "log-level"):
         assert f"--{option}" in text
         assert "MEDITRON_" + option.upper().replace("-", "_") in text
 

@@ -1,0 +1,126 @@
+"""Each fault of the table, between the operator and a real API server: afterwards everything is as it should be."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+
+from meditron_operator import names
+from tests.cluster.support import Admin, deployment
+from tests.cluster.wards import shared_ward
+from tests.faults.calls import writes_in
+from tests.faults.operators import Operator, Start, running
+from tests.faults.proxy import FaultProxy
+from tests.faults.states import State, state_of
+from tests.faults.table import ROWS, Row
+
+pytestmark = pytest.mark.cluster
+
+LIMIT_SECONDS: Final = 60.0
+WRITES_LIMIT: Final = 3.0
+"""As many times as without a fault."""
+QUIET_SECONDS: Final = 2.0
+CLEAN: Final = Row("clean", "no fault", ())
+
+
+@dataclass(slots=True)
+class Scene:
+    """A ward with a deployment for each fault that was there before, and what all of them must come to."""
+
+    admin: Admin
+    proxy: FaultProxy
+    namespace: str
+    writes: int = 0
+    state: tuple[State, State] = field(default_factory=lambda: ({}, {}))
+
+    def before(self, row: Row) -> str:
+        return f"old-{_word(row)}"
+
+    def new(self, row: Row) -> str:
+        return f"new-{_word(row)}"
+
+    def disturb(self, row: Row) -> None:
+        """What happens meanwhile: one is made, one is changed, and a child of that is deleted."""
+        self.admin.create(deployment(self.new(row), self.namespace, replicas=0))
+        change = {"spec": {"shutdown": {"graceSeconds": 99}}}
+        self.admin.patch(names.KIND, self.namespace, self.before(row), change)
+        self.admin.delete("Service", self.namespace, self.before(row))
+
+    def states(self, row: Row) -> tuple[State, State]:
+        old, new = (state_of(self.admin, self.namespace, name) for name in (self.before(row), self.new(row)))
+        return old, new
+
+    def writes_since(self, position: int) -> int:
+        about = writes_in(self.namespace)
+        return sum(about(call) for call in self.proxy.calls[position:])
+
+
+def _word(row: Row) -> str:
+    return row.name.replace(" ", "-")
+
+
+@pytest.fixture(scope="module")
+def program(start: Start) -> Iterator[Operator]:
+    """One operator has to live through all of it."""
+    with running(start) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def scene(admin: Admin, proxy: FaultProxy, program: Operator) -> Iterator[Scene]:
+    with shared_ward(admin, "faults-table") as namespace:
+        scene = Scene(admin, proxy, namespace)
+        for row in (CLEAN, *ROWS):
+            admin.create(deployment(scene.before(row), namespace, replicas=0))
+        for row in (CLEAN, *ROWS):
+            admin.wait_settled(namespace, scene.before(row), "Idle", LIMIT_SECONDS)
+        known = len(proxy.calls)
+        scene.disturb(CLEAN)
+        scene.state = settled(scene, CLEAN, LIMIT_SECONDS)
+        scene.writes = all_writes(scene, known)
+        yield scene
+
+
+def settled(scene: Scene, row: Row, seconds: float) -> tuple[State, State]:
+    """Wait until the operator has done what it has to."""
+    until = time.monotonic() + seconds
+    for name in (scene.before(row), scene.new(row)):
+        scene.admin.wait_settled(scene.namespace, name, "Idle", max(1.0, until - time.monotonic()))
+        left = max(1.0, until - time.monotonic())
+        scene.admin.wait("Service", scene.namespace, name, lambda body: body is not None, left)
+    return scene.states(row)
+
+
+def all_writes(scene: Scene, position: int) -> int:
+    """Once none has come for a while: Events and the last status change no state that is compared."""
+    count, since = scene.writes_since(position), time.monotonic()
+    while time.monotonic() - since < QUIET_SECONDS:
+        time.sleep(0.1)
+        if (now := scene.writes_since(position)) != count:
+            count, since = now, time.monotonic()
+    return count
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_it_comes_right(scene: Scene, program: Operator, row: Row) -> None:
+    known = len(scene.proxy.calls)
+    with scene.proxy.fault(*row.rules) as armed:
+        scene.disturb(row)
+        if row.cuts_watches:
+            scene.proxy.cut_watches()
+        time.sleep(row.seconds)
+    ended = time.monotonic()
+
+    state = settled(scene, row, LIMIT_SECONDS)
+
+    took, writes = time.monotonic() - ended, scene.writes_since(known)
+    print(f"\n{row.name}: hit {armed.hits}, came right in {took:.1f} s, {writes} writes ({scene.writes} without)")
+    assert armed.hits
+    assert state == scene.state
+    assert [call for call in scene.proxy.calls[known:] if call.verb.startswith("delete")] == []
+    assert took <= LIMIT_SECONDS
+    assert writes <= WRITES_LIMIT * scene.writes
+    assert program.alive
+    assert program.crashes() == []
