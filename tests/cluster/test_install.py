@@ -122,11 +122,19 @@ def trying(bed: Testbed, namespace: str, name: str) -> Iterator[Tried]:
         else:
             tried.let_through.append(what)
 
+    def all_are_refused() -> bool:
+        tried.refused, tried.let_through[:] = 0, []
+        for what in attempts:
+            attempt(what)
+        return not tried.let_through
+
     def work() -> None:
         while not over.is_set():
             for what in attempts:
                 attempt(what)
 
+    # The API server takes a moment to apply policies that were only just installed.
+    wait_for("the policies to be in force", all_are_refused, 30)
     thread = threading.Thread(target=work, name="tries")
     thread.start()
     try:

@@ -10,6 +10,7 @@ from meditron_operator import names
 from tests.chart.render import BUNDLE
 from tests.cluster.support import Admin, Audit, Manifest, deployment
 from tests.testbed import Testbed
+from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -47,6 +48,11 @@ def test_every_right_is_used_and_none_is_missing(bed: Testbed, admin: Admin, aud
     admin.patch("MeditronDeployment", namespace, "notes", {"spec": {"replicas": 1, "network": {"clients": []}}})
     admin.wait_gone("PodDisruptionBudget", namespace, "notes")
     admin.wait_gone("NetworkPolicy", namespace, "notes-allow")
+
+    renewed = ("leases", "update")
+    wait_for(
+        "the lease to be renewed", lambda: renewed in {(each.resource, each.verb) for each in audit.since(mark)}, 10
+    )
 
     requests = [request for request in audit.since(mark) if request.resource]
     assert [request for request in requests if request.code == 403] == []
