@@ -2,13 +2,14 @@
 
 import json
 import urllib.request
+from collections.abc import Iterable
 
 import pytest
 import yaml
 
 from meditron_operator import names
 from tests.chart.render import BUNDLE
-from tests.cluster.support import Admin, Audit, Manifest, deployment
+from tests.cluster.support import Admin, Audit, Manifest, Request, deployment
 from tests.testbed import Testbed
 from tests.testbed.waiting import wait_for
 
@@ -56,7 +57,12 @@ def test_every_right_is_used_and_none_is_missing(bed: Testbed, admin: Admin, aud
 
     requests = [request for request in audit.since(mark) if request.resource]
     assert [request for request in requests if request.code == 403] == []
-    assert {(request.resource, request.verb) for request in requests} | RARE == granted()
+    assert asked_for(requests) | RARE == granted()
+
+
+def asked_for(requests: Iterable[Request]) -> set[tuple[str, str]]:
+    """(resource, verb) of each."""
+    return {(request.resource, request.verb) for request in requests}
 
 
 def labelled(body: Manifest | None) -> bool:
