@@ -11,7 +11,7 @@ from kubernetes.dynamic.exceptions import ForbiddenError
 
 from meditron_operator import names
 from tests.chart.render import CHART, NAMESPACE, PLACEHOLDER_IMAGE
-from tests.cluster.people import engage, release
+from tests.cluster.people import engage
 from tests.cluster.support import Admin, create_all, deployment, weights_volume
 from tests.testbed import Testbed
 from tests.testbed.helm import helm
@@ -24,6 +24,13 @@ pytestmark = pytest.mark.cluster
 def empty_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """A cluster that has never heard of Meditron."""
     with Testbed.start(tmp_path_factory.mktemp("empty"), nodes="L4:1:1") as bed:
+        yield bed
+
+
+@pytest.fixture
+def fresh_bed(tmp_path: Path) -> Iterator[Testbed]:
+    """Another one, in which no policy of an earlier installation is remembered for some moments."""
+    with Testbed.start(tmp_path / "bed", nodes="L4:1:1") as bed:
         yield bed
 
 
@@ -60,26 +67,22 @@ def deleted(admin: Admin, definition: str) -> bool:
 
 
 @pytest.mark.guarantee("G5")
-def test_an_upgrade_and_a_rollback_while_it_is_engaged(empty_bed: Testbed) -> None:
+def test_an_upgrade_and_a_rollback_while_it_is_engaged(fresh_bed: Testbed) -> None:
     """The policies stand all the while: what they must refuse is tried all the while."""
-    admin, chart = Admin(empty_bed.kubeconfig), (str(CHART), "--set", f"image.reference={PLACEHOLDER_IMAGE}")
-    helm(empty_bed, "install", "meditron-operator", *chart, "--create-namespace")
-    empty_bed.wait_admitting()
+    admin, chart = Admin(fresh_bed.kubeconfig), (str(CHART), "--set", f"image.reference={PLACEHOLDER_IMAGE}")
+    helm(fresh_bed, "install", "meditron-operator", *chart, "--create-namespace")
+    fresh_bed.wait_admitting()
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ward"}})
     admin.create(deployment("notes", "ward"))
     engage(admin, "ward", "notes")
 
     changed = ("--set", "admission.recordRetentionDays=3000", "--set", "guard.replicas=3")
-    with trying(empty_bed, "ward", "notes") as tried:
-        helm(empty_bed, "upgrade", "meditron-operator", *chart, *changed)
-        helm(empty_bed, "upgrade", "meditron-operator", *chart, "--set", "guard.enabled=false", "--server-side=false")
-        helm(empty_bed, "rollback", "meditron-operator", "1")
+    with trying(fresh_bed, "ward", "notes") as tried:
+        helm(fresh_bed, "upgrade", "meditron-operator", *chart, *changed)
+        helm(fresh_bed, "upgrade", "meditron-operator", *chart, "--set", "guard.enabled=false", "--server-side=false")
+        helm(fresh_bed, "rollback", "meditron-operator", "1")
     assert tried.let_through == []
     assert tried.refused > 20
-
-    release(admin, "ward", "notes")
-    admin.delete("MeditronDeployment", "ward", "notes")
-    helm(empty_bed, "uninstall", "meditron-operator")
 
 
 def test_the_bundle_is_accepted_as_it_is(empty_bed: Testbed, bundle: Path) -> None:

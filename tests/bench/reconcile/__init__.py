@@ -1,1 +1,0 @@
-"""How fast deployments are reconciled, beside other ways to build an operator: `make bench`."""
