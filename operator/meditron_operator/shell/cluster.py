@@ -42,7 +42,6 @@ NETWORK_POLICIES: Final = Resource("NetworkPolicy", "networking.k8s.io/v1", "net
 ENDPOINT_SLICES: Final = Resource("EndpointSlice", "discovery.k8s.io/v1", "endpointslices")
 SCALED_OBJECTS: Final = Resource("ScaledObject", "keda.sh/v1alpha1", "scaledobjects")
 LEASES: Final = Resource("Lease", "coordination.k8s.io/v1", "leases")
-
 REVISIONS: Final = Resource("ControllerRevision", "apps/v1", "controllerrevisions")
 STATEFULSETS: Final = Resource("StatefulSet", "apps/v1", "statefulsets")
 SERVICES: Final = Resource("Service", "v1", "services")

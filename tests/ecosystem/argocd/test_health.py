@@ -36,7 +36,7 @@ def notes(admin: Admin, argo: Argo, repository: Repository) -> str:
     ("spec", "health"),
     [
         pytest.param({"model": {"id": "no-such-model"}}, "Degraded", id="Invalid"),
-        pytest.param({"gpu": {"type": "A100-80GB"}}, "Progressing", id="WaitingForGPU"),
+        pytest.param({"gpu": {"type": "A100-80GB"}}, "Progressing", id="RollingOut"),  # its only replica goes on
         pytest.param({"replicas": 0}, "Healthy", id="Idle"),
         pytest.param({"replicas": 1}, "Healthy", id="Ready"),
     ],

@@ -45,7 +45,7 @@ class Wards:
     def _in_git(self, mode: Mode, change: Callable[[Manifest], object] | None) -> list[Manifest]:
         if change is None:
             return []
-        body = deployment(NAME, mode)
+        body = deployment(NAME, mode, rollout={"allowOutage": True})
         if WAYS[mode].annotation:
             body["metadata"]["annotations"] = {"argocd.argoproj.io/sync-options": WAYS[mode].annotation}
         change(body)

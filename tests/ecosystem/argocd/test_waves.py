@@ -14,7 +14,7 @@ WAVE = "argocd.argoproj.io/sync-wave"
 
 
 def wave(name: str, number: int, context_tokens: int) -> Manifest:
-    body = deployment(name, NAME)
+    body = deployment(name, NAME, rollout={"allowOutage": True})
     body["metadata"]["annotations"] = {WAVE: str(number)}
     body["spec"]["model"]["contextTokens"] = context_tokens
     return body
