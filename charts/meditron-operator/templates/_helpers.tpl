@@ -51,6 +51,11 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- define "meditron.container" -}}
 ports:
 - {name: health, containerPort: 8080}
+{{ include "meditron.restricted" . }}
+{{- end }}
+
+{{/* What no container of ours may. */}}
+{{- define "meditron.restricted" -}}
 securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true

@@ -28,10 +28,7 @@ NEXT: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("Available", "Loading"): "wait, as long as the message says",
         ("Available", "Unhealthy"): "wait for its liveness probe to restart it, and read the log of the pod",
         ("Available", "CrashLoop"): "read the log of the pod with kubectl logs --previous, and correct the spec",
-        (
-            "Available",
-            "OutOfMemory",
-        ): "read its log with kubectl logs --previous: how are the weights stored?",
+        ("Available", "OutOfMemory"): "read its log with kubectl logs --previous: how are the weights stored?",
         ("Available", "ImagePullFailed"): "correct spec.engine.image, or give the nodes the registry's credentials",
         ("Available", "ContainerRefused"): "correct what the message names: often the image, or what it may run as",
         ("Available", "NodeNotReady"): "bring the node back, or delete it once it is certainly off",

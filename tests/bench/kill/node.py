@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from meditron_operator.names import DEPLOYMENT_LABEL
 from tests.bench.kill.scenes import Tell, percentile
 from tests.cluster.people import engage
 from tests.cluster.support import Admin, Manifest
@@ -43,7 +44,6 @@ BATCH = 8
 TOKENS = 3_000
 KNOCK_SECONDS = 60
 END_SECONDS = 30.0
-_OURS = "meditron.ai/deployment"
 _LONG = {**QUICK, "DOUBLE_ANSWER_TOKENS": str(TOKENS)}
 
 
@@ -114,7 +114,7 @@ def by_two_commands(admin: Admin, namespace: str, name: str) -> None:
     """What a person does while every process of ours is dead."""
     engage(admin, namespace, name)
     options = {"gracePeriodSeconds": 1, "propagationPolicy": "Background"}
-    admin.resource("Pod").delete(namespace=namespace, label_selector=f"meditron.ai/deployment={name}", body=options)
+    admin.resource("Pod").delete(namespace=namespace, label_selector=f"{DEPLOYMENT_LABEL}={name}", body=options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,7 @@ def _end_of_replicas(admin: Admin, namespace: str, engine: str) -> float:
     wait_available(admin, namespace, "many", 120)
     began = time.monotonic()
     engage(admin, namespace, "many")
-    wait_for("the end of all pods", lambda: not admin.list("Pod", namespace, _OURS), END_SECONDS)
+    wait_for("the end of all pods", lambda: not admin.list("Pod", namespace, DEPLOYMENT_LABEL), END_SECONDS)
     return time.monotonic() - began
 
 

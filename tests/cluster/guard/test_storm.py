@@ -50,11 +50,11 @@ def is_at_zero(body: Manifest | None) -> bool:
 
 
 @contextmanager
-def storm(bed: Testbed, namespace: str, crowd_of: str) -> Iterator[Crowd]:
+def storm(bed: Testbed, crowd_of: str) -> Iterator[Crowd]:
     """One guard and a crowd on a small API server that refuses many of the crowd."""
     crowds_account = bed.service_account_kubeconfig(crowd_of, "default")
     with without(bed, "operator", "guard"), small_api_server(bed) as url:
-        path = f"/api/v1/namespaces/{namespace}/configmaps/busy"
+        path = f"/api/v1/namespaces/{crowd_of}/configmaps/busy"
         with (
             guard_by_way_of(bed, leads_to(account(bed), url), "guard-in-the-storm"),
             Crowd(leads_to(crowds_account, url), path) as crowd,
@@ -74,7 +74,7 @@ def test_a_stop_while_an_api_server_refuses_others(bed: Testbed, admin: Admin, n
     """None of the guard's requests has to wait in the crowd's queue."""
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
-    with storm(bed, namespace, crowd_of) as crowd:
+    with storm(bed, crowd_of) as crowd:
         begin, before = Audit(small_audit_log(bed)).mark(), crowd.answers.copy()
         began = time.monotonic()
         engage(admin, namespace, "notes")
@@ -96,7 +96,7 @@ def test_without_a_priority_of_its_own_it_would_be_refused(
     """What the other test sees there is not luck."""
     admin.create(deployment("notes", namespace))
     admin.wait_settled(namespace, "notes", "Ready")
-    with storm(bed, namespace, crowd_of):
+    with storm(bed, crowd_of):
         begin = Audit(small_audit_log(bed)).mark()
         engage(admin, namespace, "notes")
         wait_for("a refusal of the guard", lambda: refused(bed, begin), 30)
