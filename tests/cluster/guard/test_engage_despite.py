@@ -15,6 +15,7 @@ from tests.cluster.guard.afterwards import Afterwards, engage_and_mark
 from tests.cluster.guard.told import asked, engaged, is_down, switch, without
 from tests.cluster.guard.unguarded import unguarded_by_admission
 from tests.cluster.people import release
+from tests.cluster.registers import stored
 from tests.cluster.support import Admin, Manifest, condition, deployment
 from tests.testbed import Testbed
 from tests.testbed.errors import TestbedError
@@ -166,6 +167,8 @@ def test_it_is_deleted_and_made_again(admin: Admin, namespace: str, notes: str) 
     with pytest.raises(ForbiddenError, match="what carries it can't be deleted"):
         admin.delete("Namespace", None, namespace)
     release(admin, namespace, notes)
+    # Deleted before that is on record, it would count as never released, and be engaged again by its own.
+    wait_for("the record of the release", lambda: "Release" in actions(admin, namespace), 30)
 
     admin.delete(KIND, namespace, notes)
     admin.wait_gone(KIND, namespace, notes)
@@ -176,6 +179,11 @@ def test_it_is_deleted_and_made_again(admin: Admin, namespace: str, notes: str) 
     assert_still_off(admin, namespace, afterwards)
     assert_still_off(admin, namespace, afterwards_of_all)
     release(admin, None, namespace, kind="Namespace")
+
+
+def actions(admin: Admin, namespace: str) -> list[str]:
+    """Of the records, the oldest first."""
+    return [str(record.action) for record in stored(admin, namespace)]
 
 
 @contextmanager
