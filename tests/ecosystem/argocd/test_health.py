@@ -169,6 +169,7 @@ def test_what_a_record_tells(
 
     repository.commit({f"{name}/record.yaml": [record_of(name)]})
     admin.create(application(name, repository, automated=None))
+    argo.look(name)  # it may have known only the commit before this one
 
     body = argo.wait_health(name, health)
     assert health_of_object(body, record["metadata"]["name"])["message"].startswith(message)
