@@ -59,6 +59,11 @@ def _pinned(image: str | None) -> str | None:
     return image or None
 
 
+def _identity() -> str:
+    """Of a process, in a lease."""
+    return f"{platform.node()}_{secrets.token_hex(4)}"
+
+
 class LogLevel(StrEnum):
     DEBUG = auto()
     INFO = auto()
@@ -252,7 +257,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
 
     config = Config(
         operator_namespace=namespace,
-        identity=identity or f"{platform.node()}_{secrets.token_hex(4)}",
+        identity=identity or _identity(),
         engine_image=engine_image,
         health_port=health_port,
         workers=workers,
@@ -279,6 +284,14 @@ def guard(
             help="Stop everything when the kill switch can't be read for so long. 0: never.",
         ),
     ] = 0.0,
+    identity: Annotated[
+        str,
+        typer.Option(
+            envvar="MEDITRON_IDENTITY",
+            metavar="NAME",
+            help="Who goes first; two that run at once must differ. (default: the host's name and a random part)",
+        ),
+    ] = "",
     log_level: Annotated[
         LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
     ] = LogLevel.INFO,
@@ -291,6 +304,9 @@ def guard(
     from meditron_operator.config import GuardConfig  # noqa: PLC0415
 
     config = GuardConfig(
-        operator_namespace=namespace, health_port=health_port, fail_closed_after_seconds=fail_closed_after
+        operator_namespace=namespace,
+        identity=identity or _identity(),
+        health_port=health_port,
+        fail_closed_after_seconds=fail_closed_after,
     )
     run_guard(config, log_level)

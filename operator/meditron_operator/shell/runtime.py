@@ -16,8 +16,9 @@ from meditron_operator.config import Config
 from meditron_operator.core.live import Live
 from meditron_operator.errors import ApiError, FatalError, NotFoundError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
+from meditron_operator.shell.giveway import GiveWay
 from meditron_operator.shell.health import Vitals, serve
-from meditron_operator.shell.lease import Clocks, Lease
+from meditron_operator.shell.lease import Clocks, Lease, Place, steady
 from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.observer import Observer
@@ -49,13 +50,15 @@ class Runtime:
         self._configuration = configuration
         self._connections: list[Connection] = []
         connection, patience = self.connect(), config.request_timeout_seconds
-        clocks = Clocks(steady=_steady, wall=lambda: datetime.now(UTC))
-        self._lease = Lease(Cluster(connection, patience), config.operator_namespace, config.identity, clocks)
+        clocks = Clocks(steady=steady, wall=lambda: datetime.now(UTC))
+        place = Place(config.operator_namespace, names.OPERATOR_NAME)
+        self._lease = Lease(Cluster(connection, patience), place, config.identity, clocks)
         self._cluster = Cluster(connection, patience, fence=lambda: self._lease.left)
         self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, config.operator_namespace)
         self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
         self._lease.changed = self._meters.metrics.lease
         self._reconciler = Reconciler(self._cluster, self.observer, self._meters, config, clocks.wall)
+        self._way = GiveWay(chance.clock)
         self._queue = WorkQueue(self._reconcile, chance, self._is_stopped)
 
     def connect(self) -> Connection:
@@ -117,6 +120,8 @@ class Runtime:
     async def _reconcile(self, key: ObjectKey) -> float | None:
         """Nothing is decided while another operator may be at work: it would be stale by the time it is written."""
         await self._lease.wait()
+        if (rest := self._way.left(key, stopped=self._is_stopped(key))) > 0:
+            return rest
         return await self._reconciler.reconcile(key)
 
     def _is_stopped(self, key: ObjectKey) -> bool:
@@ -172,8 +177,3 @@ class Runtime:
             and self._deployments_heard is not None,
             lease=self._lease.waits_for,
         )
-
-
-def _steady() -> float:
-    """Seconds that go on while the machine sleeps, where the kernel has such a clock: the others' do, too."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
