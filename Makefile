@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults test-node test-ecosystem demo bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults campaign test-node test-ecosystem demo bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ test-cluster: programs  ## real API server, controllers and scheduler; simulated
 test-faults: programs  ## the same cluster, with a proxy before the API server that makes faults on demand
 	$(BIN)/pytest tests/faults
 
+campaign: programs  ## hundreds of changes made from the CRD's schema: does all follow, and heal? OPERATIONS=10000 SEED=2 for others
+	$(BIN)/pytest tests/campaign $(if $(OPERATIONS),--operations=$(OPERATIONS)) $(if $(SEED),--hypothesis-seed=$(SEED))
+
 test-node: programs  ## real kubelet, containers and network policies; needs Linux and root, else says what is missing
 	$(BIN)/python -m tests.testbed build --node
 	$(BIN)/pytest tests/node
@@ -54,7 +57,7 @@ test-ecosystem: programs  ## the walkthroughs of docs/ as they are written, with
 	$(BIN)/python -m tests.testbed build --ecosystem
 	$(BIN)/pytest tests/ecosystem
 
-test: lint test-unit test-contract test-cluster test-faults test-node test-ecosystem  ## what CI runs
+test: lint test-unit test-contract test-cluster test-faults campaign test-node test-ecosystem  ## what CI runs
 
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing, killswitch or guard; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)

@@ -58,6 +58,10 @@ class Operator:
         self._process: BaseProcess | None = None
 
     @property
+    def log(self) -> Path:
+        return self._start.log
+
+    @property
     def alive(self) -> bool:
         return self._process is not None and self._process.is_alive()
 

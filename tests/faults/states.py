@@ -1,7 +1,7 @@
 """What the operator has made of a deployment, without what differs between two that are the same."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from meditron_operator import names
@@ -10,17 +10,20 @@ from tests.cluster.support import Admin, Manifest
 
 State = dict[str, Any]
 
-_GIVEN_BY_THE_SERVER: Final = frozenset({"clusterIP", "clusterIPs"})
+_GIVEN_BY_THE_SERVER: Final = frozenset({"clusterIP", "clusterIPs", "uid"})
 _MOMENTS: Final = frozenset({"lastTransitionTime", "since", "generation", "observedGeneration", "readAt"})
 
 
 def state_of(admin: Admin, namespace: str, name: str) -> State:
     """Its children and its status; of both what a person would compare."""
-    found: State = {}
-    for kind in CHILDREN:
-        for body in admin.list(kind, namespace, f"{names.DEPLOYMENT_LABEL}={name}"):
-            found[f"{kind} {body['metadata']['name']}"] = {**_lasting(body), "status": None}
-    deployment = admin.get(names.KIND, namespace, name)
+    selector = f"{names.DEPLOYMENT_LABEL}={name}"
+    children = [(kind, body) for kind in CHILDREN for body in admin.list(kind, namespace, selector)]
+    return state(children, admin.get(names.KIND, namespace, name), namespace, name)
+
+
+def state(children: Iterable[tuple[str, Manifest]], deployment: Manifest | None, namespace: str, name: str) -> State:
+    """The same of what was read already; each child comes with its kind."""
+    found: State = {f"{kind} {body['metadata']['name']}": {**_lasting(body), "status": None} for kind, body in children}
     found["itself"] = None if deployment is None else {"status": _lasting(deployment)["status"]}
     told: State = json.loads(json.dumps(found).replace(name, "NAME").replace(namespace, "NAMESPACE"))
     return told
