@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_OF_THE_CLUSTER: Final = frozenset({"nodes", "namespaces"})  # of what the operator lists, what is in no namespace
 _VERBS: Final = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -67,6 +68,16 @@ def parse(method: str, path: str, query: Mapping[str, str], body: bytes = b"") -
         namespace=namespace,
         name=name,
     )
+
+
+def narrowed(path: str, call: Call, namespace: str) -> str:
+    """The path, with its query, of the same list or watch in one namespace; of any other request as it is."""
+    wide = call.verb in ("list", "watch") and not call.namespace and call.resource not in _OF_THE_CLUSTER
+    if not wide:
+        return path
+    collection, mark, query = path.partition("?")
+    group, _, plural = collection.rpartition("/")
+    return f"{group}/namespaces/{namespace}/{plural}{mark}{query}"
 
 
 def _verb(method: str, name: str, query: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from tests.faults.proxy import FaultProxy
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE, SERVICE_ACCOUNT
 
-NODES: Final = "L4:1:6"
+NODES: Final = "L4:16:1"
 
 _numbers = itertools.count()
 

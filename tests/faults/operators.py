@@ -37,12 +37,14 @@ class Start:
     kubeconfig: Path
     log: Path
     identity: str = "operator"
+    namespace: str = NAMESPACE
+    """Where its lease is."""
     request_timeout_seconds: float = 5.0
     health_port: int = 0  # one that nobody knows
 
     def config(self) -> Config:
         return Config(
-            operator_namespace=NAMESPACE,
+            operator_namespace=self.namespace,
             identity=self.identity,
             health_host="127.0.0.1",
             health_port=self.health_port,

@@ -27,7 +27,7 @@ from kubernetes import config
 from kubernetes.client import Configuration
 
 from meditron_operator.shell.session import Connection, connect
-from tests.faults.calls import Call, Where, parse
+from tests.faults.calls import Call, Where, narrowed, parse
 
 Lines = AsyncIterator[bytes]
 Through = Callable[[Lines], Lines]
@@ -56,9 +56,10 @@ class Answer:
 class Exchange:
     """One request on its way. A fault asks the server or not, and answers or not."""
 
-    def __init__(self, request: web.Request, call: Call, upstream: Connection) -> None:
+    def __init__(self, request: web.Request, call: Call, path: str, upstream: Connection) -> None:
         self.call = call
         self.query = request.query
+        self._path = path
         self._request = request
         self._upstream = upstream
 
@@ -91,7 +92,7 @@ class Exchange:
         request = self._request
         return await self._upstream.http.request(
             request.method,
-            self._upstream.server + request.raw_path,
+            self._upstream.server + self._path,
             headers={**_kept(request.headers), "Accept-Encoding": "identity"},
             data=await request.read() or None,
             timeout=patience,
@@ -140,6 +141,8 @@ class FaultProxy:
         self.calls: list[Call] = []
         """Every request, in the order of their arrival."""
         self.port = 0
+        self.only: str | None = None
+        """A namespace: whoever lists or watches all of them gets this one, as if it were alone in the cluster."""
         self._upstream_configuration = upstream
         self._armed: tuple[Armed, ...] = ()
         self._open: set[Exchange] = set()  # watches
@@ -238,7 +241,8 @@ class FaultProxy:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         call = parse(request.method, request.path, request.query, await request.read())
         self.calls.append(call)
-        exchange = Exchange(request, call, self._upstream)
+        path = request.raw_path if self.only is None else narrowed(request.raw_path, call, self.only)
+        exchange = Exchange(request, call, path, self._upstream)
         held = next((each for each in self._armed if each.takes(call)), None)
         watched = self._open if call.verb == "watch" else set()
         watched.add(exchange)

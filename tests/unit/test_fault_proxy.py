@@ -1,5 +1,6 @@
 """The proxy of the fault tests: it changes what a rule names, and nothing else."""
 
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,8 @@ from meditron_operator.errors import ApiError, ConflictError, NotFoundError, Una
 from meditron_operator.shell.cluster import DEPLOYMENTS, PODS, Cluster
 from meditron_operator.shell.session import connect
 from tests.faults import kinds
-from tests.faults.calls import Call, parse, verb
+from tests.faults.calls import Call, any_call, narrowed, parse, verb
+from tests.faults.crashes.pace import CALM_SECONDS, OneByOne
 from tests.faults.proxy import Fault, FaultProxy, Rule
 from tests.unit.apiserver import END, ApiServer, bookmark, event, serving, thing
 
@@ -46,6 +48,22 @@ def test_a_request_in_the_words_of_rbac(method: str, path: str, query: dict[str,
     assert parse(method, path, query, body) == call
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "narrow"),
+    [
+        ("GET", "/api/v1/pods?watch=true", "/api/v1/namespaces/ward/pods?watch=true"),
+        ("GET", "/apis/apps/v1/statefulsets", "/apis/apps/v1/namespaces/ward/statefulsets"),
+        ("GET", "/api/v1/nodes?limit=5", "/api/v1/nodes?limit=5"),
+        ("GET", "/api/v1/namespaces", "/api/v1/namespaces"),
+        ("GET", "/api/v1/namespaces/other/pods", "/api/v1/namespaces/other/pods"),
+        ("GET", "/version", "/version"),
+        ("PATCH", STATUS, STATUS),
+    ],
+)
+def test_a_list_of_all_namespaces_can_be_narrowed_to_one(method: str, path: str, narrow: str) -> None:
+    assert narrowed(path, parse(method, path.partition("?")[0], {}), "ward") == narrow
+
+
 @asynccontextmanager
 async def behind(server: ApiServer) -> AsyncIterator[tuple[FaultProxy, Cluster]]:
     """The product's client, the proxy, and a server as the script says."""
@@ -73,6 +91,25 @@ async def test_without_a_rule_it_hands_on_lists_and_watches() -> None:
         assert await events_of(cluster) == [("ADDED", thing("b", 10))]
         assert proxy.calls == [Call("list", "pods"), Call("watch", "pods")]
         assert server.asked[0]["labelSelector"] == "app=x"
+
+
+async def test_who_lists_all_namespaces_gets_the_only_one() -> None:
+    server = ApiServer(lists=deque([([thing("a", 7)], 9)]), watches=deque([[END]]))
+    async with behind(server) as (proxy, cluster):
+        proxy.only = "ns"
+        await cluster.list(PODS)
+        assert await events_of(cluster) == []
+        assert [each["path"] for each in server.asked] == ["/api/v1/namespaces/ns/pods"] * 2
+
+
+async def test_news_come_one_at_a_time() -> None:
+    news = [event("ADDED", thing(name, version)) for version, name in enumerate("abc", start=10)]
+    server = ApiServer(watches=deque([[b"".join(news), END]]))
+    async with behind(server) as (proxy, cluster):
+        with proxy.fault(Rule(any_call, OneByOne())):
+            begin = time.monotonic()
+            assert [found["metadata"]["name"] for _, found in await events_of(cluster)] == ["a", "b", "c"]
+    assert time.monotonic() - begin >= 2 * CALM_SECONDS
 
 
 async def test_a_rule_holds_for_what_it_names_as_often_as_it_says_and_while_it_is_there() -> None:
