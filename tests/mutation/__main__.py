@@ -42,7 +42,10 @@ TARGETS = {
         tests=(
             "tests/unit/records",
             "tests/unit/test_killswitch.py",
-            *(f"tests/unit/test_kill_{part}.py" for part in ("reason", "sight", "steps", "timeline")),
+            *(
+                f"tests/unit/test_kill_{part}.py"
+                for part in ("outcome", "reason", "sight", "steps", "timeline", "told")
+            ),
             "tests/unit/test_hold.py",
             "tests/unit/test_stop.py",
             "tests/unit/test_stopped.py",

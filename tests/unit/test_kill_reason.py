@@ -61,13 +61,40 @@ def test_no_reason_is_none(words: str | None) -> None:
     assert not screened_reason(words).warning
 
 
+@pytest.mark.parametrize(
+    ("words", "stored"),
+    [
+        ("wrong\ndose", "wrong dose"),
+        ("wrong\u2028dose", "wrong dose"),
+        ("wrong\u2029dose", "wrong dose"),
+        ("wrong\x07dose", "wrong dose"),
+        ("wr\u00adong", "wrong"),
+        ("\uff37rong", "Wrong"),
+        ("  wrong   dose ", "wrong dose"),
+        ("d\udcffse", "d?se"),
+        ("x" * (LONGEST_REASON - 1) + " y", "x" * (LONGEST_REASON - 1)),
+    ],
+)
+def test_what_a_terminal_passes_on_becomes_one_line(words: str, stored: str) -> None:
+    assert screened_reason(words).text == stored
+
+
+def test_words_end_where_the_server_ends_them() -> None:
+    assert screened_reason("x" * 2000).text == "x" * 1024
+    assert screened_ticket("x" * 2000).text == "x" * 256
+
+
 @pytest.mark.parametrize("ticket", ["INC0012345678", "CHG-2026-11-25", "https://tickets.example/7"])
 def test_a_tickets_numbers_are_its_own(ticket: str) -> None:
     assert screened_ticket(ticket).text == ticket
 
 
 def test_a_ticket_is_not_somebodys_address() -> None:
-    assert screened_ticket("anna@hospital.example").text is None
+    found = screened_ticket("anna@hospital.example")
+    assert found.text is None
+    assert found.warning == "the ticket was withheld: it looked like an e-mail address"
+    assert screened_ticket(None).text is None
+    assert not screened_ticket(None).warning
 
 
 @given(st.text(st.characters(codec=None)) | st.text(alphabet=["\udcff", "\x00", "a", "\u2028", " "]))
