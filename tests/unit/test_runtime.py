@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,11 +27,11 @@ def deployment(name: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(server: ApiServer) -> AsyncIterator[Runtime]:
+async def running(server: ApiServer, config: Config = CONFIG) -> AsyncIterator[Runtime]:
     async with serving(server) as url:
         configuration = Configuration()
         configuration.host = url
-        runtime = Runtime(CONFIG, configuration)
+        runtime = Runtime(config, configuration)
         await runtime.start(asyncio.Event())
         try:
             yield runtime
@@ -38,9 +39,9 @@ async def running(server: ApiServer) -> AsyncIterator[Runtime]:
             await runtime.close()
 
 
-async def kopf_lists(runtime: Runtime) -> None:
+async def kopf_lists(runtime: Runtime, namespace: str = "") -> None:
     connection = runtime.connect()
-    async with connection.http.get(connection.server + DEPLOYMENTS.path()) as answer:
+    async with connection.http.get(connection.server + DEPLOYMENTS.path(namespace)) as answer:
         await answer.read()
 
 
@@ -64,6 +65,23 @@ async def test_what_vanished_between_two_lists_of_kopf_is_forgotten() -> None:
         assert asked == 4  # ours at the start, Kopf's two and the one that found out
         await kopf_lists(runtime)
         await eventually(lambda: lists_of_deployments(server) == asked + 2)
+
+
+async def test_a_namespace_that_may_not_be_looked_at_costs_the_other_nothing() -> None:
+    """Its Namespace was deleted, for instance, and the rights in it with it."""
+    server = ApiServer(lists=deque([([], 10)]), forbidden={"/namespaces/gone/"})
+    async with running(server, replace(CONFIG, watched_namespaces=("gone", "ns"))) as runtime:
+        await runtime.observer.synced()
+        runtime.deployments.put(deployment("ghost"))
+        await kopf_lists(runtime, "ns")
+        assert runtime.deployments.all()
+        vitals = runtime._vitals()
+        assert vitals.synced
+        assert None not in vitals.watches.values()
+
+        await kopf_lists(runtime, "ns")
+
+        await eventually(lambda: not runtime.deployments.all())
 
 
 async def test_a_list_that_fails_is_tried_again() -> None:

@@ -59,6 +59,13 @@ def _pinned(image: str | None) -> str | None:
     return image or None
 
 
+def _namespaces(asked: list[str] | None) -> list[str]:
+    for name in asked or ():
+        if not names.NAMESPACE.match(name):
+            raise typer.BadParameter(f"{name!r} is no name of a namespace")
+    return sorted(set(asked or ()))
+
+
 class LogLevel(StrEnum):
     DEBUG = auto()
     INFO = auto()
@@ -224,6 +231,15 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
         str,
         typer.Option(envvar="MEDITRON_NAMESPACE", help="Namespace that the operator's own pods run in."),
     ] = "meditron-system",
+    watch_namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="MEDITRON_WATCH_NAMESPACES",
+            metavar="NAME",
+            callback=_namespaces,
+            help="Serve the deployments of this namespace only; may be repeated. (default: all namespaces)",
+        ),
+    ] = None,
     health_port: Annotated[
         int, typer.Option(min=1, max=65535, envvar="MEDITRON_HEALTH_PORT", help="Port of /healthz and /readyz.")
     ] = 8080,
@@ -244,8 +260,8 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
 ) -> None:
     """Run the operator: in a pod with its service account, elsewhere with the kubeconfig of KUBECONFIG.
 
-    It watches MeditronDeployments in all namespaces and keeps running until it is told to stop. Of two that run at once
-    one holds a lease and works, and the other waits for it.
+    It watches MeditronDeployments and keeps running until it is told to stop. Of two that run at once one holds a lease
+    and works, and the other waits for it.
     """
     from meditron_operator.cli.operator import run_operator  # noqa: PLC0415 - `meditron --help` needs no Kopf
     from meditron_operator.config import Config  # noqa: PLC0415
@@ -253,6 +269,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
     config = Config(
         operator_namespace=namespace,
         identity=identity or f"{platform.node()}_{secrets.token_hex(4)}",
+        watched_namespaces=tuple(watch_namespace or ()),
         engine_image=engine_image,
         health_port=health_port,
         workers=workers,

@@ -14,6 +14,7 @@ from meditron_operator import names
 from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import ConflictError, FencedError, UnavailableError, UntrustedError
 from meditron_operator.shell.answers import raise_for_status
+from meditron_operator.shell.extent import Extent
 from meditron_operator.shell.session import Connection
 
 
@@ -213,20 +214,19 @@ class Cluster:
             raise UnavailableError(f"the answer is no list of {resource.plural}") from error
 
     async def watch(
-        self, resource: Resource, selector: str, since: str, silence_seconds: float, server_seconds: int | None = None
+        self, resource: Resource, extent: Extent, since: str, silence_seconds: float, server_seconds: int | None = None
     ) -> AsyncIterator[tuple[str, Manifest]]:
         """Events after `since` until the server ends the stream, on request after `server_seconds`;
         UnavailableError after `silence_seconds` without even a bookmark."""
-        params = _selected(selector) | {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": since,
-        }
+        params = {**extent.params, "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since}
         if server_seconds is not None:
             params["timeoutSeconds"] = str(server_seconds)
-        timeout = aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds)
+        timeout, url = (
+            aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds),
+            resource.path(extent.namespace),
+        )
         try:
-            async with self._http.get(self._server + resource.path(), params=params, timeout=timeout) as response:
+            async with self._http.get(self._server + url, params=params, timeout=timeout) as response:
                 await raise_for_status(response)
                 async for line in _lines(response.content):
                     yield _event(line)

@@ -23,7 +23,8 @@ def run(config: Config, configuration: Configuration) -> None:
             registry=_registry(config, configuration, stop),
             settings=_settings(config),
             memo=kopf.Memo(),
-            clusterwide=True,
+            clusterwide=not config.watched_namespaces,
+            namespaces=config.watched_namespaces,
             standalone=True,
             stop_flag=stop,
         )

@@ -9,26 +9,26 @@ from typing import Final
 import structlog
 from aiohttp import web
 from kubernetes.client import Configuration
-from yarl import URL
 
 from meditron_operator import names
 from meditron_operator.config import Config
-from meditron_operator.core.live import Live
-from meditron_operator.errors import ApiError, FatalError, NotFoundError
+from meditron_operator.core.live import Live, Manifest
+from meditron_operator.errors import ApiError, FatalError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
+from meditron_operator.shell.extent import Extent, Reach
 from meditron_operator.shell.health import Vitals, serve
 from meditron_operator.shell.lease import Clocks, Lease
 from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
-from meditron_operator.shell.observer import Observer
+from meditron_operator.shell.observer import Observer, oldest
+from meditron_operator.shell.overheard import Overheard
 from meditron_operator.shell.reconciler import Meters, Reconciler
 from meditron_operator.shell.session import Connection, connect
 from meditron_operator.shell.watch import ObjectKey, Store
 from meditron_operator.shell.workqueue import Chance, WorkQueue
 
 _LIST_RETRY_SECONDS: Final = 5.0
-# Selects all deployments, and tells our own lists from Kopf's: nobody labels anything with this.
-_EVERYTHING: Final = f"!{names.GROUP}/never-set"
+_UNKNOWN_SECONDS: Final = 5.0  # until a namespace that is not wholly known yet is looked at again
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +39,8 @@ class Runtime:
     def __init__(self, config: Config, configuration: Configuration) -> None:
         self._config = config
         self._started = time.monotonic()
-        self._deployments_heard: float | None = None
-        self._lists = 0
-        self._relisted = asyncio.Event()
+        reach = Reach(operator_namespace=config.operator_namespace, namespaces=config.watched_namespaces)
+        self._overheard = Overheard(reach, time.monotonic)
         self._wakes: asyncio.Queue[ObjectKey] = asyncio.Queue()
         self._tasks: asyncio.Task[None] | None = None
         self._health: web.AppRunner | None = None
@@ -52,7 +51,7 @@ class Runtime:
         clocks = Clocks(steady=_steady, wall=lambda: datetime.now(UTC))
         self._lease = Lease(Cluster(connection, patience), config.operator_namespace, config.identity, clocks)
         self._cluster = Cluster(connection, patience, fence=lambda: self._lease.left)
-        self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, config.operator_namespace)
+        self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, reach)
         self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
         self._lease.changed = self._meters.metrics.lease
         self._reconciler = Reconciler(self._cluster, self.observer, self._meters, config, clocks.wall)
@@ -60,7 +59,7 @@ class Runtime:
 
     def connect(self) -> Connection:
         """A session of its own, closed with the runtime at the latest: Kopf closes one that once got a 401."""
-        connection = connect(self._configuration, self._answered)
+        connection = connect(self._configuration, self._overheard.answered)
         self._connections = [kept for kept in self._connections if not kept.http.closed] + [connection]
         return connection
 
@@ -107,15 +106,21 @@ class Runtime:
     async def _require_crd(self) -> None:
         """Without it Kopf would look once, find nothing to watch, and stay blind when it comes."""
         try:
-            await self._cluster.list(DEPLOYMENTS, _EVERYTHING)
+            for extent in self._overheard.extents:
+                await self._list(extent)
         except NotFoundError:
             crd = f"{names.PLURAL}.{names.GROUP}"
             raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
         except ApiError as error:
             log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
 
+    async def _list(self, extent: Extent) -> tuple[list[Manifest], str]:
+        return await self._cluster.list(DEPLOYMENTS, extent.selector, namespace=extent.namespace)
+
     async def _reconcile(self, key: ObjectKey) -> float | None:
         """Nothing is decided while another operator may be at work: it would be stale by the time it is written."""
+        if not self.observer.knows(key[0]):
+            return _UNKNOWN_SECONDS
         await self._lease.wait()
         return await self._reconciler.reconcile(key)
 
@@ -132,28 +137,22 @@ class Runtime:
     async def _check_after_lists(self) -> None:
         """When Kopf had to list the deployments anew it doesn't tell which are gone: find out."""
         while True:
-            await self._relisted.wait()
-            self._relisted.clear()
-            try:
-                objects, version = await self._cluster.list(DEPLOYMENTS, _EVERYTHING)
-            except ApiError as error:
-                log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
-                self._relisted.set()
-                await asyncio.sleep(error.retry_after or _LIST_RETRY_SECONDS)
-                continue
-            self.deployments.replace_all(objects, version)
+            await self._overheard.relisted.wait()
+            self._overheard.relisted.clear()
+            for extent in self._overheard.extents:
+                await self._check(extent)
 
-    def _answered(self, method: str, url: URL) -> None:
-        """Every success of the shared session passes here: how old Kopf's own watch is can be seen nowhere else."""
-        if method != "GET" or url.path != DEPLOYMENTS.path():
-            return
-        if url.query.get("labelSelector") == _EVERYTHING:
-            return
-        self._deployments_heard = time.monotonic()
-        if "watch" not in url.query:
-            self._lists += 1
-            if self._lists > 1:
-                self._relisted.set()
+    async def _check(self, extent: Extent) -> None:
+        try:
+            objects, version = await self._list(extent)
+        except ApiError as error:
+            log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
+            if isinstance(error, RefusedError):
+                return
+            self._overheard.relisted.set()
+            await asyncio.sleep(error.retry_after or _LIST_RETRY_SECONDS)
+        else:
+            self.deployments.replace_all(objects, version, extent)
 
     def _vitals(self) -> Vitals:
         now = time.monotonic()
@@ -161,15 +160,15 @@ class Runtime:
         def age(moment: float | None) -> float | None:
             return None if moment is None else now - moment
 
-        watches = {watch.resource.plural: age(watch.last_heard) for watch in self.observer.watches}
+        places = self._overheard.heard(self.observer.shut)
+        kinds = self.observer.heard() | ({DEPLOYMENTS.plural: oldest(places.values())} if places else {})
         return Vitals(
             uptime=now - self._started,
-            watches={DEPLOYMENTS.plural: age(self._deployments_heard)} | watches,
+            watches={plural: age(moment) for plural, moment in kinds.items()},
             last_success=age(self._queue.last_success),
             oldest_waiting=age(self._queue.oldest_ready),
             waiting=len(self._queue),
-            synced=all(watch.synced.is_set() for watch in self.observer.watches)
-            and self._deployments_heard is not None,
+            synced=self.observer.is_synced and None not in places.values(),
             lease=self._lease.waits_for,
         )
 

@@ -12,8 +12,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from meditron_operator.errors import ApiError, NotFoundError, UnavailableError
+from meditron_operator.errors import ApiError, NotFoundError, RefusedError, UnavailableError
 from meditron_operator.shell.cluster import Cluster, Resource
+from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.workqueue import Chance, backoff_seconds
 
 # The server sends a bookmark about once a minute, so a longer silence is a dead connection.
@@ -90,12 +91,12 @@ class Store(Generic[Item]):
         """The object of that name is gone."""
         self._remove(key)
 
-    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None:
-        """A complete list as of `version`: what it doesn't hold is gone, unless it is younger than the list."""
+    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str, extent: Extent = ALL) -> None:
+        """All of `extent` as of `version`: what isn't among them is gone, unless it is younger than the list."""
         objects = list(objects)
         gone = self._items.keys() - {_key(obj) for obj in objects}
         for key in gone:
-            if self._versions[key] <= int(version):
+            if extent.covers(*key) and self._versions[key] <= int(version):
                 self._remove(key, int(version))
         for obj in objects:
             self.put(obj)
@@ -139,7 +140,7 @@ class Feed(Protocol):
     def put(self, obj: Mapping[str, Any]) -> None: ...
     def drop(self, obj: Mapping[str, Any]) -> None: ...
     def discard(self, key: ObjectKey) -> None: ...
-    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None: ...
+    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str, extent: Extent = ALL) -> None: ...
 
 
 class Both:
@@ -160,10 +161,10 @@ class Both:
         for feed in self._feeds:
             feed.discard(key)
 
-    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None:
+    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str, extent: Extent = ALL) -> None:
         objects = list(objects)
         for feed in self._feeds:
-            feed.replace_all(objects, version)
+            feed.replace_all(objects, version, extent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,24 +179,26 @@ USUAL_PACE: Final = Pace()
 
 
 class Watch:
-    """Keeps a store equal to the server, for ever."""
+    """Keeps a store equal to the server, for ever, as far as its extent goes."""
 
     def __init__(  # noqa: PLR0913 - the pace has a default that all but one use
         self,
         cluster: Cluster,
         resource: Resource,
         store: Feed,
-        selector: str,
+        extent: Extent,
         chance: Chance,
         *,
         pace: Pace = USUAL_PACE,
     ) -> None:
         self.resource = resource
+        self.extent = extent
+        self.refused = False  # by the last answer: 403, as in a namespace that is not there any more
+        self.answered = asyncio.Event()  # with a list or with a refusal
         self.synced = asyncio.Event()
         self.last_heard: float | None = None
         self._cluster = cluster
         self._store = store
-        self._selector = selector
         self._chance = chance
         self._pace = pace
         self._version: str | None = None
@@ -212,11 +215,15 @@ class Watch:
             except ApiError as error:
                 if isinstance(error, NotFoundError):
                     self._version = None  # 410 Gone: too old to go on from, so list anew
+                if isinstance(error, RefusedError):
+                    self.refused = True
+                    self.answered.set()
                 self._failures += 1
                 delay = error.retry_after or backoff_seconds(self._failures, self._chance.random())
                 log.warning(
                     "watch interrupted",
                     plural=self.resource.plural,
+                    **({"namespace": self.extent.namespace} if self.extent.namespace else {}),
                     error=str(error),
                     again_in_seconds=round(delay, 1),
                 )
@@ -224,13 +231,17 @@ class Watch:
 
     async def _follow(self) -> None:
         if self._version is None:
-            objects, self._version = await self._cluster.list(self.resource, self._selector)
+            extent = self.extent
+            objects, self._version = await self._cluster.list(
+                self.resource, extent.selector, namespace=extent.namespace, fields=extent.fields
+            )
             self._heard()
-            self._store.replace_all(objects, self._version)
+            self._store.replace_all(objects, self._version, extent)
             self.synced.set()
+            self.answered.set()
         pace = self._pace
         stream = self._cluster.watch(
-            self.resource, self._selector, self._version, pace.silence_seconds, pace.server_seconds
+            self.resource, self.extent, self._version, pace.silence_seconds, pace.server_seconds
         )
         async for kind, obj in stream:
             self._heard()
@@ -251,4 +262,4 @@ class Watch:
         self._version = obj["metadata"]["resourceVersion"]
 
     def _heard(self) -> None:
-        self.last_heard = self._chance.clock()
+        self.last_heard, self.refused = self._chance.clock(), False
