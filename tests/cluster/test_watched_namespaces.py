@@ -27,7 +27,7 @@ NARROW: Final = ("--set", f"watch.namespaces={{{','.join(SERVED)}}}")
 @pytest.fixture(scope="module")
 def wide_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """Operator and a guard for the whole cluster, by Helm; a deployment serves in one of three namespaces."""
-    with Testbed.start(tmp_path_factory.mktemp("narrow"), nodes="L4:1:4") as bed:
+    with Testbed.start(tmp_path_factory.mktemp("narrow"), nodes="L4:1:4", guards=1) as bed:
         helm(bed, "install", "meditron-operator", str(CHART), *IMAGE, "--create-namespace")
         bed.wait_admitting()
         bed.run_installed({}, guards=1)

@@ -24,7 +24,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rendered")
     values = folder / "values"
     values.write_text(EVERYTHING)
-    (folder / "chart.yaml").write_text(template("-f", str(values), "--kube-version", "1.37.0"))
+    (folder / "chart.yaml").write_text(template("-f", str(values), "--kube-version", "1.37.0", tests=True))
     for file in (BUNDLE, *GOLDEN, REPOSITORY / "operator" / "Dockerfile"):
         (folder / file.name).write_text(file.read_text())
     return folder

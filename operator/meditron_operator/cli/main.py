@@ -10,7 +10,7 @@ import typer
 
 import meditron_operator
 from meditron_operator import names
-from meditron_operator.cli import complete
+from meditron_operator.cli import check, complete
 from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.plan import Output, answer
 from meditron_operator.cli.question import Options, question
@@ -30,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(records.app, name="records")
 app.add_typer(switch.app)
+app.add_typer(check.app)
 
 
 def main() -> None:
