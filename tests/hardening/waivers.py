@@ -73,13 +73,11 @@ WAIVERS: Final = (
         "StatefulSet/on-line",
         "Asked for: `offline: false` takes an image by tag.",
     ),
-    Waiver(
-        (("checkov", "CKV_DOCKER_2"),), "Dockerfile", "Kubelet asks /healthz and /readyz; nothing else runs the image."
-    ),
+    Waiver((("checkov", "CKV_DOCKER_2"),), "Dockerfile", "Kubelet's probes ask; nothing else runs these images."),
     Waiver(
         (("checkov", "CKV_DOCKER_7"),),
         "Dockerfile",
-        "The base is an argument, with a version: give your own by digest.",
+        "The bases are arguments: give your own by digest.",
     ),
 )
 

@@ -3,19 +3,18 @@
 import platform
 import secrets
 import sys
-from enum import StrEnum, auto
 from typing import Annotated
 
 import typer
 
 import meditron_operator
-from meditron_operator import names
 from meditron_operator.cli import check, complete
 from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.plan import Output, answer
 from meditron_operator.cli.question import Options, question
 from meditron_operator.cli.records import commands as records
 from meditron_operator.cli.switch import commands as switch
+from meditron_operator.cli.values import LogLevel, namespaces, pinned
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.sizing.demand import Dtype, KvCacheDtype
 
@@ -52,26 +51,6 @@ def _fail(message: str) -> None:
     line = " ".join(message.split())
     typer.echo(f"meditron: {line}", err=True)
     sys.exit(BAD_INPUT)
-
-
-def _pinned(image: str | None) -> str | None:
-    if image and not names.DIGEST.search(image):
-        raise typer.BadParameter("must end in @sha256:<64 hex digits>: pin the image by digest")
-    return image or None
-
-
-def _namespaces(asked: list[str] | None) -> list[str]:
-    for name in asked or ():
-        if not names.NAMESPACE.match(name):
-            raise typer.BadParameter(f"{name!r} is no name of a namespace")
-    return sorted(set(asked or ()))
-
-
-class LogLevel(StrEnum):
-    DEBUG = auto()
-    INFO = auto()
-    WARNING = auto()
-    ERROR = auto()
 
 
 @app.command()
@@ -195,7 +174,7 @@ def render_command(
     ] = "meditron-system",
     engine_image: Annotated[
         str | None,
-        typer.Option(envvar="MEDITRON_ENGINE_IMAGE", callback=_pinned, help="The operator's default engine image."),
+        typer.Option(envvar="MEDITRON_ENGINE_IMAGE", callback=pinned, help="The operator's default engine image."),
     ] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="For manifests that name none.")] = "default",
     nodes: Annotated[
@@ -224,7 +203,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
         str | None,
         typer.Option(
             envvar="MEDITRON_ENGINE_IMAGE",
-            callback=_pinned,
+            callback=pinned,
             help="Image of text-generation-inference for deployments that name none, pinned by digest.",
         ),
     ] = None,
@@ -237,7 +216,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
         typer.Option(
             envvar="MEDITRON_WATCH_NAMESPACES",
             metavar="NAME",
-            callback=_namespaces,
+            callback=namespaces,
             help="Serve the deployments of this namespace only; may be repeated. (default: all namespaces)",
         ),
     ] = None,
