@@ -84,6 +84,15 @@ async def test_a_namespace_that_may_not_be_looked_at_costs_the_other_nothing() -
         await eventually(lambda: not runtime.deployments.all())
 
 
+async def test_many_namespaces_have_their_streams_at_once() -> None:
+    """Each holds a connection: with too few of them the last would wait for ever."""
+    many = tuple(f"ward-{number}" for number in range(30))
+    async with running(ApiServer(lists=deque([([], 10)])), replace(CONFIG, watched_namespaces=many)) as runtime:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await runtime.observer.synced()
+        await kopf_lists(runtime, "ward-29")
+
+
 async def test_a_list_that_fails_is_tried_again() -> None:
     server = ApiServer(lists=deque([([], 10)]))
     async with running(server) as runtime:

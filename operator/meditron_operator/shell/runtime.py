@@ -14,7 +14,7 @@ from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.core.live import Live, Manifest
 from meditron_operator.errors import ApiError, FatalError, NotFoundError, RefusedError
-from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
+from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, Cluster
 from meditron_operator.shell.extent import Extent, Reach
 from meditron_operator.shell.health import Vitals, serve
 from meditron_operator.shell.lease import Clocks, Lease
@@ -28,6 +28,7 @@ from meditron_operator.shell.watch import ObjectKey, Store
 from meditron_operator.shell.workqueue import Chance, WorkQueue
 
 _LIST_RETRY_SECONDS: Final = 5.0
+_STREAMS_PER_PLACE: Final = len(CHILDREN) + 3  # and of pods, the Namespace, and Kopf's own
 _UNKNOWN_SECONDS: Final = 5.0  # until a namespace that is not wholly known yet is looked at again
 
 log = structlog.get_logger(__name__)
@@ -40,6 +41,7 @@ class Runtime:
         self._config = config
         self._started = time.monotonic()
         reach = Reach(operator_namespace=config.operator_namespace, namespaces=config.watched_namespaces)
+        self._streams = _STREAMS_PER_PLACE * len(reach.places)
         self._overheard = Overheard(reach, time.monotonic)
         self._wakes: asyncio.Queue[ObjectKey] = asyncio.Queue()
         self._tasks: asyncio.Task[None] | None = None
@@ -59,7 +61,7 @@ class Runtime:
 
     def connect(self) -> Connection:
         """A session of its own, closed with the runtime at the latest: Kopf closes one that once got a 401."""
-        connection = connect(self._configuration, self._overheard.answered)
+        connection = connect(self._configuration, self._overheard.answered, streams=self._streams)
         self._connections = [kept for kept in self._connections if not kept.http.closed] + [connection]
         return connection
 
@@ -105,14 +107,14 @@ class Runtime:
 
     async def _require_crd(self) -> None:
         """Without it Kopf would look once, find nothing to watch, and stay blind when it comes."""
-        try:
-            for extent in self._overheard.extents:
+        for extent in self._overheard.extents:
+            try:
                 await self._list(extent)
-        except NotFoundError:
-            crd = f"{names.PLURAL}.{names.GROUP}"
-            raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
-        except ApiError as error:
-            log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
+            except NotFoundError:
+                crd = f"{names.PLURAL}.{names.GROUP}"
+                raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
+            except ApiError as error:
+                log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
 
     async def _list(self, extent: Extent) -> tuple[list[Manifest], str]:
         return await self._cluster.list(DEPLOYMENTS, extent.selector, namespace=extent.namespace)

@@ -21,6 +21,7 @@ class Connection:
 
 
 KEEP_ALIVE_SECONDS = 15.0
+_REQUESTS = 100  # at the same time, the watches apart
 
 Observe = Callable[[str, URL], None]
 """Called with method and URL when the server has answered a request with a success."""
@@ -53,14 +54,20 @@ def _load(configuration: Configuration) -> None:
 
 
 def connect(
-    configuration: Configuration, observe: Observe | None = None, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
+    configuration: Configuration,
+    observe: Observe | None = None,
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+    streams: int = 0,
 ) -> Connection:
-    """Open the session; the caller closes `http`. Connections that idle are kept for `keep_alive_seconds`."""
+    """Open the session; the caller closes `http`. Connections that idle are kept for `keep_alive_seconds`; `streams`
+    is how many are held for ever by watches, beside those of requests."""
     tracing = aiohttp.TraceConfig()
     if observe is not None:
         tracing.on_request_end.append(_tell(observe))
     http = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=100, keepalive_timeout=keep_alive_seconds),
+        connector=aiohttp.TCPConnector(
+            ssl=_tls(configuration), limit=_REQUESTS + streams, keepalive_timeout=keep_alive_seconds
+        ),
         middlewares=(_Authorization(configuration),),
         trace_configs=[tracing],
         timeout=aiohttp.ClientTimeout(sock_connect=10),
