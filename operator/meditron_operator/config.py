@@ -11,6 +11,8 @@ class Config:
     """Namespace of the operator's own pods: the models' network policies let it in. The lease lies there too."""
     identity: str
     """Who holds the lease: no two processes that can run at the same time share it."""
+    watched_namespaces: tuple[str, ...] = ()
+    """Whose deployments are served; empty: of all namespaces."""
     engine_image: str | None = None
     """Engine image for deployments that name none; pinned by digest."""
     health_host: str = "0.0.0.0"  # noqa: S104 - kubelet probes come from the node's address

@@ -53,6 +53,9 @@ MAX_STATEFULSET_NAME: Final = 52
 # How a reference to an image ends that always means the same image; `\Z`, since `$` lets a line break pass.
 DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 
+# A whole name of a namespace.
+NAMESPACE: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+
 DENY_SUFFIX: Final = "-deny"
 ALLOW_SUFFIX: Final = "-allow"
 OPERATE_SUFFIX: Final = "-operate"

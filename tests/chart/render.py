@@ -68,11 +68,13 @@ def _documents(bodies: list[dict[str, Any]]) -> str:
     return "---\n" + yaml.dump_all(bodies, Dumper=_Plain, sort_keys=False, width=120)
 
 
-def template(*arguments: str) -> str:
-    """The chart's own output. Raises CalledProcessError with Helm's words in `stderr`."""
+def template(*arguments: str, tests: bool = False) -> str:
+    """The chart's own output, on request with what `helm test` makes. Raises CalledProcessError with Helm's words in
+    `stderr`."""
     image = f"image.reference={PLACEHOLDER_IMAGE}"
     command = [str(find("helm")), "template", "meditron-operator", str(CHART), "--namespace", NAMESPACE]
-    done = subprocess.run([*command, "--set", image, *arguments], check=True, capture_output=True, text=True)
+    left_out = () if tests else ("--skip-tests",)
+    done = subprocess.run([*command, "--set", image, *left_out, *arguments], check=True, capture_output=True, text=True)
     return done.stdout
 
 

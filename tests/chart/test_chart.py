@@ -10,6 +10,7 @@ import yaml
 
 from meditron_operator import names
 from meditron_operator.names import ENGINE_PORT, GUARD_NAME, NAME_LABEL, OPERATOR_NAME
+from tests.chart.objects import found, kinds, rendered
 from tests.chart.render import CHART, PLACEHOLDER_IMAGE, generated, template
 from tests.chart.wrong_values import WRONG
 from tests.testbed.programs import find
@@ -58,17 +59,6 @@ def with_image(values: dict[str, Any]) -> dict[str, Any]:
     return {"image": {"reference": PLACEHOLDER_IMAGE}} | values
 
 
-def rendered(*arguments: str) -> list[dict[str, Any]]:
-    """The chart's objects."""
-    return [body for body in yaml.safe_load_all(template(*arguments)) if body]
-
-
-def found(kind: str, name: str, *arguments: str) -> dict[str, Any]:
-    """The one object of that kind and name."""
-    (body,) = [body for body in rendered(*arguments) if (body["kind"], body["metadata"]["name"]) == (kind, name)]
-    return dict(body)
-
-
 @pytest.mark.parametrize(
     ("name", "strategy"),
     [
@@ -87,44 +77,6 @@ def test_the_pods_are_restricted_and_the_image_pinned(name: str, strategy: dict[
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert "@sha256:" in container["image"]
-
-
-DRILL = ("--set", "drill.enabled=true,drill.deployment=canary,drill.namespace=canaries,drill.timeZone=Europe/Zurich")
-
-
-def test_a_drill_is_asked_for_and_restricted() -> None:
-    assert "CronJob" not in kinds()
-    spec = found("CronJob", "meditron-drill", *DRILL)["spec"]
-    assert (spec["schedule"], spec["timeZone"], spec["concurrencyPolicy"]) == ("0 10 1 * *", "Europe/Zurich", "Forbid")
-    template = spec["jobTemplate"]["spec"]["template"]
-    pod, (container,) = template["spec"], template["spec"]["containers"]
-    assert template["metadata"]["labels"][NAME_LABEL] != OPERATOR_NAME  # which the models let in
-    assert pod["serviceAccountName"] == found("ServiceAccount", "meditron-drill", *DRILL)["metadata"]["name"]
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert container["securityContext"]["readOnlyRootFilesystem"] is True
-    assert "@sha256:" in container["image"]
-
-
-@pytest.mark.guarantee("G15")
-def test_a_drill_reaches_one_deployment_and_releases_nothing() -> None:
-    assert not any(
-        body["metadata"]["name"] == "meditron-drill" and "Cluster" in body["kind"] for body in rendered(*DRILL)
-    )
-    role = found("Role", "meditron-drill", *DRILL)
-    assert role["metadata"]["namespace"] == "canaries"
-    reach = {(rule["resources"][0], *rule.get("resourceNames", ())): rule["verbs"] for rule in role["rules"]}
-    assert reach.pop(("meditrondeployments", "canary")) == ["get", "patch", "switch"]
-    assert set(map(tuple, reach.values())) == {("list",)}
-    (policy,) = (
-        body
-        for body in rendered(*DRILL, "--set", "networkPolicy.enabled=true")
-        if (body["kind"], body["metadata"]["name"]) == ("NetworkPolicy", "meditron-drill")
-    )
-    labels = found("CronJob", "meditron-drill", *DRILL)["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
-    assert policy["spec"]["podSelector"]["matchLabels"] == labels
-    assert [port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]] == [443, 6443]
 
 
 def granted_to(name: str) -> set[tuple[str, str]]:
@@ -183,10 +135,6 @@ def test_the_guard_holds_no_verb_of_a_release() -> None:
     assert not any("*" in word for pair in granted for word in pair)
     assert {verb for resource, verb in granted if resource == "meditrondeployments"} == {"get", "patch", "switch"}
     assert {verb for resource, verb in granted if resource == "killrecords"} == {"get", "list", "watch", "create"}
-
-
-def kinds(*arguments: str) -> set[str]:
-    return {body["kind"] for body in yaml.safe_load_all(template(*arguments)) if body}
 
 
 def test_the_policies_and_the_roles_can_be_left_out() -> None:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 from kubernetes.dynamic.exceptions import ForbiddenError
 
 from meditron_operator import names
-from tests.chart.render import CHART, NAMESPACE, PLACEHOLDER_IMAGE
+from tests.chart.render import CHART, NAMESPACE, PLACEHOLDER_IMAGE, template
 from tests.cluster.people import engage
-from tests.cluster.support import Admin, create_all, deployment, weights_volume
+from tests.cluster.support import Admin, Manifest, create_all, deployment, weights_volume
 from tests.testbed import Testbed
 from tests.testbed.helm import helm
 from tests.testbed.waiting import wait_for
+from tests.unit.cli.running import process
 
 pytestmark = pytest.mark.cluster
 
@@ -89,6 +91,43 @@ def test_the_bundle_is_accepted_as_it_is(empty_bed: Testbed, bundle: Path) -> No
     admin = Admin(empty_bed.kubeconfig)
     empty_bed.apply(bundle)
     assert admin.get("Deployment", NAMESPACE, "meditron-operator") is not None
+
+
+def test_what_helm_tests_runs_with_no_more_than_its_own_rights(empty_bed: Testbed, bundle: Path) -> None:
+    """Simulated nodes run no container: the command of its pod runs beside the cluster, as its service account."""
+    empty_bed.apply(bundle)
+    hooks = [body for body in yaml.safe_load_all(template(tests=True)) if is_hook(body)]
+    empty_bed.apply(body for body in hooks if body["kind"] != "Pod")
+    (pod,) = (body for body in hooks if body["kind"] == "Pod")
+    (container,) = pod["spec"]["containers"]
+    account = empty_bed.service_account_kubeconfig(NAMESPACE, pod["spec"]["serviceAccountName"])
+    surroundings = {"KUBECONFIG": str(account), "MEDITRON_NAMESPACE": NAMESPACE}
+
+    passed = process(*container["args"], **surroundings)
+    assert (passed.code, passed.err) == (0, "")
+    assert [line.split()[0] for line in passed.out.splitlines()] == ["ok"] * 4
+    assert "2 of 2 ready" in passed.out
+    assert "records of the kill switch are written by the guard alone" in passed.out
+
+    admin = Admin(empty_bed.kubeconfig)
+    admin.delete("ValidatingAdmissionPolicyBinding", None, "meditron-records")
+    admin.delete("Deployment", NAMESPACE, names.GUARD_NAME)
+
+    def said() -> str:
+        failed = process("check", "--timeout=0", **surroundings)
+        assert failed.code == 1
+        return failed.out
+
+    wait_for("the policy to be missed", lambda: "meditron-records is not in force" in said(), 30)
+    assert "NO  meditron-guard     is not installed" in said()
+    assert admin.list("KillRecord", NAMESPACE) == []  # forged as a dry run
+
+    admin.delete("Role", NAMESPACE, "meditron-test")
+    wait_for("the rights to be gone", lambda: "was not put to meditron-records" in said(), 30)
+
+
+def is_hook(body: Manifest | None) -> bool:
+    return bool(body and "helm.sh/hook" in body["metadata"].get("annotations", {}))
 
 
 @dataclass(slots=True)

@@ -39,6 +39,23 @@ def test_the_samples_land_on_their_cards(admin: Admin, ward: str, sample: str) -
     assert ready["status"]["plan"]["gpusPerReplica"] == gpus
 
 
+def test_every_sample_for_some_hardware_is_taken_in_and_sized(admin: Admin, ward: str) -> None:
+    """Whether the testbed has such cards or not; tests/unit/sizing compares the numbers."""
+    bodies = [yaml.safe_load(path.read_text()) for path in (SAMPLES / "hardware").glob("*.yaml")]
+    for body in bodies:
+        body["metadata"]["namespace"] = ward
+        body["spec"]["replicas"] = 0
+        admin.create(body)
+    for body in bodies:
+        name, gpu = body["metadata"]["name"], body["spec"]["gpu"]
+        refused = name in ("three-a100-80gb", "four-l4", "four-v100")
+        seen = admin.wait_phase(ward, name, "Invalid" if refused else "Idle")
+        if refused:
+            assert condition(seen, "Accepted")["reason"] == "DoesNotFit"
+        else:
+            assert seen["status"]["plan"]["summary"] == f"{gpu['count']}x{gpu['type']}"
+
+
 def large(name: str, namespace: str, replicas: int) -> Manifest:
     """70B on all eight GPUs of an A100-80GB node; the testbed has two such nodes."""
     model = {"id": "meditron-70b", "source": {"persistentVolumeClaim": {"claimName": "weights"}}}

@@ -1,6 +1,7 @@
 """Runs the scanners over a folder of manifests."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.testbed.build import ensure_built
 from tests.testbed.programs import find
 from tests.testbed.pythontools import CHECKS, run_module
 
+_NAMED: Final = re.compile(r"""(?:\bof |^)(\w+) ['"]([^'"]+)""")
 _FINE: Final = 10  # kube-score's best grade
 
 
@@ -37,6 +39,25 @@ def checkov(folder: Path) -> Iterator[Finding]:
             yield Finding("checkov", failed["check_id"], _target(report["check_type"], failed["resource"]))
 
 
+def trivy(folder: Path) -> Iterator[Finding]:
+    """What Trivy's rules for Kubernetes and for Dockerfiles fail; the rules are those that it was built with."""
+    options = ("--skip-check-update", "--format", "json", "--quiet", "--cache-dir", str(folder / "cache"))
+    command = [str(find("trivy")), "config", *options, str(folder)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    for scanned in json.loads(done.stdout)["Results"]:
+        for failed in scanned.get("Misconfigurations", []):
+            yield Finding("trivy", failed["ID"], _named_in(failed["Message"]))
+
+
+def _named_in(message: str) -> str:
+    """`Container 'x' of Deployment 'name' should …` is Deployment/name; who names nothing means the image."""
+    named = _NAMED.findall(message)
+    if not named:
+        return "Dockerfile"
+    kind, name = named[-1]
+    return f"{kind[0].upper()}{kind[1:]}/{name}"
+
+
 def _target(framework: str, resource: str) -> str:
     """`Deployment.namespace.name` is Deployment/name; of an image there is one file."""
     if framework == "dockerfile":
@@ -45,7 +66,11 @@ def _target(framework: str, resource: str) -> str:
     return f"{kind}/{name}"
 
 
-SCANNERS: Final[Mapping[str, Callable[[Path], Iterator[Finding]]]] = {"kube-score": kube_score, "checkov": checkov}
+SCANNERS: Final[Mapping[str, Callable[[Path], Iterator[Finding]]]] = {
+    "kube-score": kube_score,
+    "checkov": checkov,
+    "trivy": trivy,
+}
 
 
 def complaints(folder: Path, objects: list[dict[str, Any]], version: str) -> str:

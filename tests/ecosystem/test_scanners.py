@@ -15,18 +15,22 @@ EVERYTHING: Final = (
     "monitoring: {podMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}}"
 )
 OTHERS_KINDS: Final = {"PodMonitor", "PrometheusRule"}
+RECIPES: Final = (REPOSITORY / "operator" / "Dockerfile", REPOSITORY / "operator/images/tgi-nonroot/Dockerfile")
 GOLDEN: Final = sorted((REPOSITORY / "tests" / "golden").glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundle, the chart with every switch on, the children of each kind of deployment, and the image's recipe."""
+    """The bundle, the chart with every switch on, the children of each kind of deployment, and the images' recipes."""
     folder = tmp_path_factory.mktemp("rendered")
     values = folder / "values"
     values.write_text(EVERYTHING)
-    (folder / "chart.yaml").write_text(template("-f", str(values), "--kube-version", "1.37.0"))
-    for file in (BUNDLE, *GOLDEN, REPOSITORY / "operator" / "Dockerfile"):
+    (folder / "chart.yaml").write_text(template("-f", str(values), "--kube-version", "1.37.0", tests=True))
+    for file in (BUNDLE, *GOLDEN):
         (folder / file.name).write_text(file.read_text())
+    for recipe in RECIPES:
+        (folder / recipe.parent.name).mkdir()
+        (folder / recipe.parent.name / recipe.name).write_text(recipe.read_text())
     return folder
 
 

@@ -14,8 +14,21 @@ pytestmark = pytest.mark.cluster
 
 DOCUMENT: Final = (REPOSITORY / "docs" / "install.md").read_text(encoding="utf-8")
 WAYS: Final = {
-    "Helm": ("## With Helm", "## A first model", "## Upgrade", "### First the records", "### The operator, with Helm"),
-    "kubectl": ("## With kubectl", "## A first model", "### First the records", "### The operator, with kubectl"),
+    "Helm": (
+        "## With Helm",
+        "## Check it",
+        "## A first model",
+        "## Upgrade",
+        "### First the records",
+        "### The operator, with Helm",
+    ),
+    "kubectl": (
+        "## With kubectl",
+        "## Check it",
+        "## A first model",
+        "### First the records",
+        "### The operator, with kubectl",
+    ),
 }
 
 

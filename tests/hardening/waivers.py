@@ -31,7 +31,11 @@ class Waiver:
         return (finding.tool, finding.rule) in self.rules and fnmatchcase(finding.target, self.targets)
 
 
-_CPU: Final = (("kube-score", "container-resources: CPU limit is not set"), ("checkov", "CKV_K8S_11"))
+_CPU: Final = (
+    ("kube-score", "container-resources: CPU limit is not set"),
+    ("checkov", "CKV_K8S_11"),
+    ("trivy", "KSV011"),
+)
 _PULL: Final = (("kube-score", "container-image-pull-policy: ImagePullPolicy is not set to Always"),)
 
 WAIVERS: Final = (
@@ -42,6 +46,26 @@ WAIVERS: Final = (
         (("checkov", "CKV_K8S_38"),),
         "Deployment/meditron-*",
         "Operator and guard talk to the API server. Pods of models get no token.",
+    ),
+    Waiver(
+        (("trivy", "KSV020"), ("trivy", "KSV021"), ("trivy", "KSV104")),
+        "*",
+        "User and group 10001, and the seccomp profile, are said once for the whole pod.",
+    ),
+    Waiver(
+        (("trivy", "KSV048"), ("trivy", "KSV056")),
+        "ClusterRole/meditron-*",
+        "It is what they are for, verb by verb as it is sent: a test compares them with the API server's audit log.",
+    ),
+    Waiver(
+        (("checkov", "CKV_K8S_38"), ("trivy", "KSV036")),
+        "Pod/meditron-test",
+        "It asks the API server, as `helm test` has it do.",
+    ),
+    Waiver(
+        (("checkov", "CKV_K8S_8"), ("checkov", "CKV_K8S_9")),
+        "Pod/meditron-test",
+        "It runs once, for seconds: there is nothing to probe.",
     ),
     Waiver(
         (("kube-score", "pod-probes-identical: Container has the same readiness and liveness probe"),),
@@ -64,6 +88,9 @@ WAIVERS: Final = (
             ("kube-score", "container-security-context-user-group-id: The container running with a low group ID"),
             ("checkov", "CKV_K8S_23"),
             ("checkov", "CKV_K8S_40"),
+            ("trivy", "KSV012"),
+            ("trivy", "KSV020"),
+            ("trivy", "KSV021"),
         ),
         "StatefulSet/as-root",
         "Asked for: `engine.runAsNonRoot: false`, for the public image of the engine.",
@@ -74,12 +101,14 @@ WAIVERS: Final = (
         "Asked for: `offline: false` takes an image by tag.",
     ),
     Waiver(
-        (("checkov", "CKV_DOCKER_2"),), "Dockerfile", "Kubelet asks /healthz and /readyz; nothing else runs the image."
+        (("checkov", "CKV_DOCKER_2"), ("trivy", "DS026")),
+        "Dockerfile",
+        "Kubelet's probes ask; nothing else runs these images.",
     ),
     Waiver(
         (("checkov", "CKV_DOCKER_7"),),
         "Dockerfile",
-        "The base is an argument, with a version: give your own by digest.",
+        "The bases are arguments: give your own by digest.",
     ),
 )
 

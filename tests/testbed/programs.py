@@ -20,6 +20,7 @@ from tests.testbed.build import (
 )
 from tests.testbed.errors import TestbedError
 from tests.testbed.node.debian import CLANG, IPTABLES, NFT
+from tests.testbed.trivy import TRIVY
 
 Progress = Callable[[str], None]
 Version = tuple[int, int]
@@ -53,6 +54,7 @@ _KNOWN: Mapping[str, Known] = {
     "cyclonus": Known(CYCLONUS, oldest=(0, 5), ask=("version",)),
     "kubectl": Known(KUBECTL, oldest=(1, 36), ask=("version", "--client")),
     "kube-score": Known(KUBE_SCORE, oldest=(1, 20), ask=("version",)),
+    "trivy": Known(TRIVY, oldest=(0, 58)),
 }
 
 

@@ -59,10 +59,13 @@ class ApiServer:
     headers: list[Mapping[str, str]] = field(default_factory=list)
     finish: asyncio.Event = field(default_factory=asyncio.Event)
     url: str = ""
+    forbidden: set[str] = field(default_factory=set)  # parts of paths
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked.append({"method": request.method, "path": request.path, **request.query})
         self.headers.append(request.headers)
+        if any(part in request.path for part in self.forbidden):
+            return web.Response(status=403)
         if "watch" in request.query:
             return await self._stream(request, self.watches.popleft() if self.watches else [HOLD])
         if request.path.endswith("/log"):

@@ -11,6 +11,7 @@ from kubernetes.client import Configuration
 
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError, UnavailableError
 from meditron_operator.shell.cluster import DEPLOYMENTS, PODS, Cluster
+from meditron_operator.shell.extent import ALL
 from meditron_operator.shell.session import connect
 from tests.faults import kinds
 from tests.faults.calls import Call, any_call, narrowed, parse, verb
@@ -81,7 +82,7 @@ async def behind(server: ApiServer) -> AsyncIterator[tuple[FaultProxy, Cluster]]
 
 
 async def events_of(cluster: Cluster) -> list[tuple[str, dict[str, Any]]]:
-    return [found async for found in cluster.watch(PODS, "", "5", silence_seconds=1.0)]
+    return [found async for found in cluster.watch(PODS, ALL, "5", silence_seconds=1.0)]
 
 
 async def test_without_a_rule_it_hands_on_lists_and_watches() -> None:

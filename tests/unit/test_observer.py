@@ -3,11 +3,16 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from meditron_operator.shell.cluster import Cluster
-from meditron_operator.shell.observer import Observer
+from meditron_operator.shell.extent import Reach
+from meditron_operator.shell.observer import Observer, oldest
 from meditron_operator.shell.watch import ObjectKey, replace_all
 from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import ApiServer, connected
+
+CHANCE = Chance(clock=lambda: 0.0, random=lambda: 0.0)
 
 
 def deployment(name: str, spec: Any) -> dict[str, Any]:
@@ -30,7 +35,7 @@ def node(name: str, version: int, gpus: str = "1", **labels: str) -> dict[str, A
 async def observed(cluster: Cluster) -> tuple[Observer, list[ObjectKey]]:
     """An observer that knows one deployment of each sort; what they woke is forgotten."""
     woken: list[ObjectKey] = []
-    observer = Observer(cluster, woken.append, Chance(clock=lambda: 0.0, random=lambda: 0.0), "meditron-system")
+    observer = Observer(cluster, woken.append, CHANCE, Reach(operator_namespace="meditron-system"))
     specs = {"auto": {"gpu": {"type": "auto"}}, "named": {"gpu": {"type": "L4"}}, "broken": None, "odd": {"gpu": 7}}
     for name, spec in specs.items():
         observer.deployments.put(deployment(name, spec))
@@ -107,3 +112,53 @@ async def test_a_list_that_leaves_a_namespace_out_releases_nothing() -> None:
         observer._switches.put({"metadata": stopped["metadata"] | {"resourceVersion": "13"}})
         observer._switches.drop({"metadata": stopped["metadata"] | {"resourceVersion": "14"}})
         assert observer.off(named) is None
+
+
+TWO = Reach(operator_namespace="meditron-system", namespaces=("a", "b"))
+
+
+async def test_with_namespaces_given_it_looks_nowhere_else() -> None:
+    async with connected(ApiServer()) as (cluster, _):
+        watches = Observer(cluster, lambda _: None, CHANCE, TWO).watches
+    looked_at = {(watch.resource.plural, watch.extent.namespace, watch.extent.name) for watch in watches}
+    namespaced = {
+        "statefulsets",
+        "services",
+        "serviceaccounts",
+        "meditrondeployments",
+        "networkpolicies",
+        "poddisruptionbudgets",
+        "pods",
+    }
+    assert looked_at == {(plural, namespace, "") for plural in namespaced for namespace in ("a", "b")} | {
+        ("nodes", "", ""),
+        ("namespaces", "", "a"),
+        ("namespaces", "", "b"),
+        ("namespaces", "", "meditron-system"),  # the switch of the whole cluster
+    }
+
+
+async def test_a_namespace_that_may_not_be_looked_at_holds_up_no_other() -> None:
+    async with connected(ApiServer()) as (cluster, _):
+        observer = Observer(cluster, lambda _: None, CHANCE, TWO)
+        for watch in observer.watches:
+            watch.answered.set()
+            if watch.extent.namespace == "b":
+                watch.refused = True
+            else:
+                watch.synced.set()
+                watch.last_heard = 7.0
+        assert observer.is_synced
+        assert observer.shut == {"b"}
+        assert observer.knows("a")
+        assert not observer.knows("b")
+        assert set(observer.heard().values()) == {7.0}
+
+        (nodes,) = (watch for watch in observer.watches if watch.resource.plural == "nodes")
+        nodes.synced.clear()
+        assert not observer.is_synced  # of the whole cluster: nothing works without it
+
+
+@pytest.mark.parametrize(("moments", "first"), [([3.0, 2.0], 2.0), ([3.0, None], None), ([0.0], 0.0)])
+def test_never_heard_of_is_older_than_all(moments: list[float | None], first: float | None) -> None:
+    assert oldest(moments) == first

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +13,11 @@ from kubernetes.client import Configuration
 
 from meditron_operator.config import Config
 from meditron_operator.errors import ConflictError, FatalError, RefusedError, UnavailableError
+from meditron_operator.shell.cluster import DEPLOYMENTS
 from meditron_operator.shell.runtime import REFUSED_DELAY_SECONDS, Runtime
 from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS
 from tests.unit.apiserver import Answer, ApiServer, serving, thing
-from tests.unit.eventually import DEADLINE_SECONDS
+from tests.unit.eventually import DEADLINE_SECONDS, eventually
 
 CONFIG = Config(operator_namespace="o", identity="me", health_host="127.0.0.1", health_port=0)
 KEY = ("ns", "notes")
@@ -32,11 +34,11 @@ def deployment(name: str, **annotations: str) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(server: ApiServer) -> AsyncIterator[Runtime]:
+async def running(server: ApiServer, config: Config = CONFIG) -> AsyncIterator[Runtime]:
     async with serving(server) as url:
         configuration = Configuration()
         configuration.host = url
-        runtime = Runtime(CONFIG, configuration, wall)
+        runtime = Runtime(config, configuration, wall)
         await runtime.start(asyncio.Event())
         try:
             yield runtime
@@ -66,6 +68,27 @@ async def test_how_soon_a_second_try_comes(error: Any, annotations: dict[str, st
     async with running(ApiServer(lists=deque([([], 10)]))) as runtime:
         runtime.observer.deployments.put(deployment("notes", **annotations))
         assert runtime._first_delay(KEY, error) == seconds
+
+
+async def test_a_namespace_that_may_not_be_looked_at_costs_the_other_nothing() -> None:
+    """Its Namespace was deleted, for instance, and the rights in it with it."""
+    server = ApiServer(lists=deque([([], 10)]), forbidden={"/namespaces/gone/"})
+    async with running(server, replace(CONFIG, watched_namespaces=("gone", "ns"))) as runtime:
+        await runtime.observer.synced()
+        await eventually(lambda: runtime.observer.knows("ns"))
+        vitals = runtime._vitals()
+        assert vitals.synced
+        assert None not in vitals.watches.values()
+
+
+async def test_many_namespaces_have_their_streams_at_once() -> None:
+    """Each holds a connection: with too few of them the last would wait for ever."""
+    many = tuple(f"ward-{number}" for number in range(30))
+    async with running(ApiServer(lists=deque([([], 10)])), replace(CONFIG, watched_namespaces=many)) as runtime:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await runtime.observer.synced()
+        async for _ in runtime._cluster.pages(DEPLOYMENTS):
+            break
 
 
 async def test_without_the_crd_it_ends_and_says_so() -> None:

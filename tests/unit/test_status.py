@@ -12,7 +12,7 @@ from meditron_operator.core.observed import Cluster
 from meditron_operator.core.rollout import Stage
 from meditron_operator.core.status import View, condition_changes, event, summarize
 from meditron_operator.core.status.condition import MAX_MESSAGE, Condition, Truth, Type
-from tests.unit.kit import HALT, RELEASED, case, children, cluster, node, pod, stored
+from tests.unit.kit import DIGEST, HALT, RELEASED, case, children, cluster, node, pod, stored
 from tests.unit.seen import (
     FOREIGN,
     HOLDER,
@@ -33,6 +33,8 @@ from tests.unit.seen import (
 )
 
 HANDBOOK = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+
+FROM_IMAGE = {"model.source": {"image": {"reference": f"r.example/w{DIGEST}"}}}
 
 REASONS: list[tuple[Type, str, str, Seen]] = [
     # condition, status and reason, words of the message, what was seen
@@ -111,6 +113,10 @@ REASONS: list[tuple[Type, str, str, Seen]] = [
     (Type.ISOLATED, "False PolicyMissing", "ward-deny is not in place",
      Seen(without="ward-deny", extra=(policy("ward-deny", {}, ingress=OPEN),))),
     (Type.ISOLATED, "False ForeignPolicy", "NetworkPolicy lets-in also selects", Seen(extra=(LETS_IN,))),
+    (Type.OFFLINE, "True Enforced", "weights from claim", Seen()),
+    (Type.OFFLINE, "True Enforced", "weights from an image, every", Seen(spec=FROM_IMAGE)),
+    (Type.OFFLINE, "False OnlineAllowed", "no policy lets it out", Seen(spec={"offline": False})),
+    (Type.OFFLINE, "Unknown NotAccepted", "see Accepted", Seen(spec=INVALID)),
     (Type.STOPPED, "False NotEngaged", "", Seen()),
     (Type.STOPPED, "False Engaging", "still there: pod ward-0 (halt: wrong dose)", Seen(off=HALT, pods=(READY,))),
     (Type.STOPPED, "True EngagedUnverified", "not probed from outside (halt: wrong dose)", Seen(off=HALT)),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meditron_operator.shell.extent import Extent
 from meditron_operator.shell.watch import Store, replace_all
 from tests.unit.apiserver import thing
 
@@ -150,6 +151,23 @@ def test_a_list_drops_ghosts_but_not_what_is_younger() -> None:
     replace_all(found, [thing("kept", 4, v=4), thing("changed", 9, v=9), thing("new", 8, v=8)], "10")
     assert names(found) == ["changed", "kept", "new", "younger"]
     assert sorted(changes) == ["changed", "ghost", "new"]
+
+
+@pytest.mark.parametrize(
+    ("extent", "left"),
+    [
+        (Extent(namespace="ns"), []),
+        (Extent(namespace="elsewhere"), ["a", "b"]),
+        (Extent(name="a"), ["b"]),
+        (Extent(selector="x"), []),
+    ],
+)
+def test_a_list_of_a_part_drops_only_what_is_in_it(extent: Extent, left: list[str]) -> None:
+    found = store()
+    found.put(thing("a", 3))
+    found.put(thing("b", 4))
+    replace_all(found, [], "10", extent)
+    assert names(found) == left
 
 
 def test_a_list_is_older_news_than_a_later_write() -> None:

@@ -12,12 +12,14 @@ import pytest
 
 from meditron_operator.errors import UnavailableError
 from meditron_operator.shell.cluster import PODS, Cluster
+from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.watch import Store, Watch
 from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import DROP, END, HOLD, Answer, ApiServer, bookmark, connected, event, gone, thing
 from tests.unit.eventually import DEADLINE_SECONDS, eventually
 
 EMPTY: list[dict[str, Any]] = []
+LABELLED = Extent(selector="a=b")
 
 
 @dataclass
@@ -41,13 +43,15 @@ class Followed:
 
 
 @asynccontextmanager
-async def following(server: ApiServer, clock: Callable[[], float] = lambda: 0.0) -> AsyncIterator[Followed]:
+async def following(
+    server: ApiServer, clock: Callable[[], float] = lambda: 0.0, extent: Extent = LABELLED
+) -> AsyncIterator[Followed]:
     def name(obj: Mapping[str, Any]) -> str:
         return str(obj["metadata"]["name"])
 
     async with connected(server) as (cluster, _):
         store = Store[str](name, lambda _: None, lambda _: None)
-        watch = Watch(cluster, PODS, store, "a=b", Chance(clock=clock, random=lambda: 0.0))
+        watch = Watch(cluster, PODS, store, extent, Chance(clock=clock, random=lambda: 0.0))
         task = asyncio.create_task(watch.run())
         try:
             yield Followed(watch, store, server)
@@ -247,6 +251,33 @@ async def test_no_nonsense_in_place_of_a_list_ends_the_watch(body: bytes) -> Non
         await followed.names("a")
 
 
+async def test_it_looks_at_one_namespace_and_says_where_it_may_not() -> None:
+    """The namespace may come back, or the right to look there."""
+    server = ApiServer(lists=deque([Answer(403, b"{}"), listing("a")]))
+    async with following(server, extent=Extent(namespace="ns", selector="a=b")) as followed:
+        await followed.names("a")
+        assert followed.watch.answered.is_set()
+        assert not followed.watch.refused
+        await eventually(lambda: bool(followed.watched_from))
+        assert {asked["path"] for asked in server.asked} == {"/api/v1/namespaces/ns/pods"}
+        assert {asked["labelSelector"] for asked in server.asked} == {"a=b"}
+
+
+async def test_a_refusal_is_an_answer_but_no_list() -> None:
+    async with following(ApiServer(lists=deque([Answer(403, b"{}")])), extent=Extent(namespace="ns")) as followed:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await followed.watch.answered.wait()
+        assert followed.watch.refused
+        assert not followed.watch.synced.is_set()
+
+
+async def test_a_single_object_is_asked_for_by_its_name() -> None:
+    """RBAC allows what asks for a name that it lists, and nothing wider."""
+    async with following(ApiServer(lists=deque([listing("a")])), extent=Extent(name="a")) as followed:
+        await eventually(lambda: bool(followed.watched_from))
+        assert {asked["fieldSelector"] for asked in followed.server.asked} == {"metadata.name=a"}
+
+
 async def test_silence_is_a_broken_connection() -> None:
     server = ApiServer(watches=deque([[bookmark(11), HOLD]]))
     async with connected(server) as (cluster, _):
@@ -263,5 +294,5 @@ async def test_a_line_without_end_is_refused() -> None:
 
 async def consume(cluster: Cluster, silence: float) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
-        async for _ in cluster.watch(PODS, "", "10", silence):
+        async for _ in cluster.watch(PODS, ALL, "10", silence):
             pass

@@ -61,3 +61,13 @@ securityContext:
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
 {{- end }}
+
+{{/* Selects the namespaces whose deployments the operator serves. */}}
+{{- define "meditron.servedNamespaces" -}}
+{{- with .Values.watch.namespaces -}}
+matchExpressions:
+- {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson . }}}
+{{- else -}}
+{}
+{{- end }}
+{{- end }}

@@ -1,21 +1,18 @@
 """`meditron`, the same as `kubectl meditron`."""
 
-import platform
-import secrets
 import sys
-from enum import StrEnum, auto
 from typing import Annotated
 
 import typer
 
 import meditron_operator
-from meditron_operator import names
-from meditron_operator.cli import complete
+from meditron_operator.cli import check, complete
 from meditron_operator.cli.errors import BadInput
 from meditron_operator.cli.plan import Output, answer
 from meditron_operator.cli.question import Options, question
 from meditron_operator.cli.records import commands as records
 from meditron_operator.cli.switch import commands as switch
+from meditron_operator.cli.values import LogLevel, namespaces, own_identity, pinned
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.sizing.demand import Dtype, KvCacheDtype
 
@@ -30,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(records.app, name="records")
 app.add_typer(switch.app)
+app.add_typer(check.app)
 
 
 def main() -> None:
@@ -51,24 +49,6 @@ def _fail(message: str) -> None:
     line = " ".join(message.split())
     typer.echo(f"meditron: {line}", err=True)
     sys.exit(BAD_INPUT)
-
-
-def _pinned(image: str | None) -> str | None:
-    if image and not names.DIGEST.search(image):
-        raise typer.BadParameter("must end in @sha256:<64 hex digits>: pin the image by digest")
-    return image or None
-
-
-def _identity() -> str:
-    """Of a process, in a lease."""
-    return f"{platform.node()}_{secrets.token_hex(4)}"
-
-
-class LogLevel(StrEnum):
-    DEBUG = auto()
-    INFO = auto()
-    WARNING = auto()
-    ERROR = auto()
 
 
 @app.command()
@@ -192,7 +172,7 @@ def render_command(
     ] = "meditron-system",
     engine_image: Annotated[
         str | None,
-        typer.Option(envvar="MEDITRON_ENGINE_IMAGE", callback=_pinned, help="The operator's default engine image."),
+        typer.Option(envvar="MEDITRON_ENGINE_IMAGE", callback=pinned, help="The operator's default engine image."),
     ] = None,
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="For manifests that name none.")] = "default",
     nodes: Annotated[
@@ -221,7 +201,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
         str | None,
         typer.Option(
             envvar="MEDITRON_ENGINE_IMAGE",
-            callback=_pinned,
+            callback=pinned,
             help="Image of text-generation-inference for deployments that name none, pinned by digest.",
         ),
     ] = None,
@@ -229,6 +209,15 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
         str,
         typer.Option(envvar="MEDITRON_NAMESPACE", help="Namespace that the operator's own pods run in."),
     ] = "meditron-system",
+    watch_namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="MEDITRON_WATCH_NAMESPACES",
+            metavar="NAME",
+            callback=namespaces,
+            help="Serve the deployments of this namespace only; may be repeated. (default: all namespaces)",
+        ),
+    ] = None,
     health_port: Annotated[
         int, typer.Option(min=1, max=65535, envvar="MEDITRON_HEALTH_PORT", help="Port of /healthz and /readyz.")
     ] = 8080,
@@ -249,15 +238,16 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
 ) -> None:
     """Run the operator: in a pod with its service account, elsewhere with the kubeconfig of KUBECONFIG.
 
-    It watches MeditronDeployments in all namespaces and keeps running until it is told to stop. Of two that run at once
-    one holds a lease and works, and the other waits for it.
+    It watches MeditronDeployments and keeps running until it is told to stop. Of two that run at once one holds a lease
+    and works, and the other waits for it.
     """
     from meditron_operator.cli.operator import run_operator  # noqa: PLC0415 - `meditron --help` needs no Kopf
     from meditron_operator.config import Config  # noqa: PLC0415
 
     config = Config(
         operator_namespace=namespace,
-        identity=identity or _identity(),
+        identity=identity or own_identity(),
+        watched_namespaces=tuple(watch_namespace or ()),
         engine_image=engine_image,
         health_port=health_port,
         workers=workers,
@@ -305,7 +295,7 @@ def guard(
 
     config = GuardConfig(
         operator_namespace=namespace,
-        identity=identity or _identity(),
+        identity=identity or own_identity(),
         health_port=health_port,
         fail_closed_after_seconds=fail_closed_after,
     )

@@ -43,6 +43,7 @@ NEXT: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("Isolated", "PolicyMissing"): "if it stays, see Progressing",
         ("Isolated", "ForeignPolicy"): "remove the policy that the message names",
         ("Isolated", "PodOutside"): "delete the pod that the message names",
+        ("Offline", "OnlineAllowed"): "pin the images by digest, and leave spec.offline out",
         ("Stopped", "Engaging"): "wait; for a pod on a lost node make sure that the node is off",
         ("Stopped", "Released"): "annotate meditron.ai/resume when it may run",
     }

@@ -15,6 +15,7 @@ from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import ConflictError, FencedError, UnavailableError, UntrustedError
 from meditron_operator.shell import streams
 from meditron_operator.shell.answers import raise_for_status
+from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.session import Connection
 
 
@@ -200,16 +201,16 @@ class Cluster:
             raise UnavailableError(f"GET {path}: {_words(error)}") from error
 
     async def pages(
-        self, resource: Resource, selector: str = "", size: int = PAGE_OBJECTS
+        self, resource: Resource, extent: Extent = ALL, size: int = PAGE_OBJECTS
     ) -> AsyncGenerator[tuple[list[Manifest], str], None]:
-        """All objects of a kind as of one moment, `size` at a time, each time with that moment's resourceVersion.
+        """All objects of an extent as of one moment, `size` at a time, each time with that moment's resourceVersion.
 
         However many there are, no more than a page of them is in memory at once. NotFoundError when the server forgot
         that moment before the last page: begin again.
         """
-        params = _selected(selector) | {"limit": str(size)}
+        params = {**extent.params, "limit": str(size)}
         while True:
-            answer = await self._request("GET", resource.path(), params=params)
+            answer = await self._request("GET", resource.path(extent.namespace), params=params)
             try:
                 items, meta = answer.get("items") or [], answer["metadata"]
                 for item in items:
@@ -237,20 +238,19 @@ class Cluster:
             raise UnavailableError(f"the answer is no list of {resource.plural}") from error
 
     async def watch(
-        self, resource: Resource, selector: str, since: str, silence_seconds: float, server_seconds: int | None = None
+        self, resource: Resource, extent: Extent, since: str, silence_seconds: float, server_seconds: int | None = None
     ) -> AsyncIterator[tuple[str, Manifest]]:
         """Events after `since` until the server ends the stream, on request after `server_seconds`;
         UnavailableError after `silence_seconds` without even a bookmark."""
-        params = _selected(selector) | {
-            "watch": "true",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": since,
-        }
+        params = {**extent.params, "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since}
         if server_seconds is not None:
             params["timeoutSeconds"] = str(server_seconds)
-        timeout = aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds)
+        timeout, url = (
+            aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds),
+            resource.path(extent.namespace),
+        )
         try:
-            async with self._http.get(self._server + resource.path(), params=params, timeout=timeout) as response:
+            async with self._http.get(self._server + url, params=params, timeout=timeout) as response:
                 await raise_for_status(response)
                 async for line in streams.lines(response.content):
                     yield streams.event(line)

@@ -1,7 +1,8 @@
 """What is known of the cluster: one watch for each kind, all of them behind one door."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Set
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from meditron_operator.shell.cluster import (
     Cluster,
     Resource,
 )
+from meditron_operator.shell.extent import ALL, Extent, Reach
 from meditron_operator.shell.watch import Both, Feed, ObjectKey, Store, Watch
 from meditron_operator.shell.workqueue import Chance
 
@@ -44,16 +46,16 @@ class Switch:
 class _Switches(Store[Switch]):
     """A namespace that a list leaves out keeps its switch: a list may be wrong, and only people release."""
 
-    def retain(self, keys: Set[ObjectKey], version: str) -> None:
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None:
         """Its deletion is told by the watch; one that was missed costs a few bytes, until its name is there again."""
 
 
 class Observer:
     """Stores and watches of everything that a reconcile reads. `wake` hears which deployment is concerned."""
 
-    def __init__(self, cluster: Cluster, wake: Wake, chance: Chance, operator_namespace: str) -> None:
+    def __init__(self, cluster: Cluster, wake: Wake, chance: Chance, reach: Reach) -> None:
         self._wake = wake
-        self._operator_namespace = operator_namespace
+        self._operator_namespace = reach.operator_namespace
         self.deployments = Store[Live](
             lambda obj: Live.of(names.KIND, obj),
             lambda live: live.ref.namespace,
@@ -73,21 +75,23 @@ class Observer:
         self._nodes_told = True
         self._switches = _Switches(_switch, lambda _: None, self._switch_changed)
 
-        def watch(resource: Resource, store: Feed, selector: str = "") -> Watch:
-            return Watch(cluster, resource, store, selector, chance)
+        def watch(resource: Resource, store: Feed, extents: Iterable[Extent]) -> Iterator[Watch]:
+            return (Watch(cluster, resource, store, extent, chance) for extent in extents)
 
         # Policies of others can open what ours close, and anybody's pods hold GPUs: those two without a selector.
         self.watches: Final = [
-            watch(DEPLOYMENTS, self.deployments),
-            *(
+            *watch(DEPLOYMENTS, self.deployments, reach.extents()),
+            *itertools.chain.from_iterable(
                 watch(
-                    CHILDREN[kind], self._feeds[kind], "" if kind == NETWORK_POLICIES.kind else names.DEPLOYMENT_LABEL
+                    CHILDREN[kind],
+                    self._feeds[kind],
+                    reach.extents("" if kind == NETWORK_POLICIES.kind else names.DEPLOYMENT_LABEL),
                 )
                 for kind in CHILDREN
             ),
-            watch(PODS, self._pods),
-            watch(NODES, self._nodes),
-            watch(NAMESPACES, self._switches),
+            *watch(PODS, self._pods, reach.extents()),
+            *watch(NODES, self._nodes, [ALL]),
+            *watch(NAMESPACES, self._switches, reach.switches()),
         ]
 
     async def run(self) -> None:
@@ -97,8 +101,31 @@ class Observer:
                 group.create_task(watch.run())
 
     async def synced(self) -> None:
-        """Returns once every kind has been listed: before that, absence means nothing."""
-        await asyncio.gather(*(watch.synced.wait() for watch in self.watches))
+        """Returns once every kind has been listed: before that, absence means nothing. One of several namespaces
+        that may not be looked at (it is gone, perhaps) does not keep the others waiting."""
+        await asyncio.gather(*(_first_word(watch).wait() for watch in self.watches))
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether that is so."""
+        return all(_first_word(watch).is_set() for watch in self.watches)
+
+    def knows(self, namespace: str) -> bool:
+        """Whether every kind has been listed there."""
+        return all(watch.synced.is_set() for watch in self.watches if watch.extent.namespace in ("", namespace))
+
+    @property
+    def shut(self) -> frozenset[str]:
+        """Namespaces of several that may not be looked at now."""
+        return frozenset(watch.extent.namespace for watch in self.watches if watch.refused) - {""}
+
+    def heard(self) -> dict[str, float | None]:
+        """When each kind was last heard of, where it is heard of least; None for never. Without what is shut."""
+        found: dict[str, list[float | None]] = {}
+        for watch in self.watches:
+            if watch.extent.namespace not in self.shut:
+                found.setdefault(watch.resource.plural, []).append(watch.last_heard)
+        return {plural: oldest(moments) for plural, moments in found.items()}
 
     def deployment(self, key: ObjectKey) -> Live | None:
         """The deployment as last seen."""
@@ -192,6 +219,17 @@ class Observer:
 
     def _pod_changed(self, pod: Pod) -> None:
         self._wake((pod.ref.namespace, pod.deployment or pod.service_account))
+
+
+def oldest(moments: Collection[float | None]) -> float | None:
+    """The first of these moments; never came before all."""
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if len(known) == len(moments) else None
+
+
+def _first_word(watch: Watch) -> asyncio.Event:
+    """What says that the server answered: where nothing else works without it, only with a list."""
+    return watch.answered if watch.extent.namespace else watch.synced
 
 
 def _chooses(deployment: Live) -> bool:

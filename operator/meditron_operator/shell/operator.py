@@ -32,7 +32,8 @@ def run(config: Config, configuration: Configuration, wall: Wall = _utc) -> None
             registry=_registry(config, configuration, wall, stop),
             settings=_settings(),
             memo=kopf.Memo(),
-            clusterwide=True,
+            clusterwide=not config.watched_namespaces,
+            namespaces=config.watched_namespaces,
             standalone=True,
             stop_flag=stop,
         )

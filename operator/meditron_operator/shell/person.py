@@ -90,10 +90,10 @@ class Person(Cluster):
         """Have exactly this pod end at once; also one that was given longer."""
         await self.remove(PODS, pod, uid, HALT_GRACE_SECONDS)
 
-    async def try_pod(self, pod: Manifest) -> None:
-        """Ask whether the API server would let this pod in; none is made."""
-        path = PODS.path(pod["metadata"]["namespace"])
-        await self._request("POST", path, body=pod, params={"dryRun": "All", **_KILL})
+    async def would_create(self, resource: Resource, manifest: Manifest) -> None:
+        """Ask whether the API server would let this object in; none is made."""
+        path = resource.path(manifest["metadata"]["namespace"])
+        await self._request("POST", path, body=manifest, params={"dryRun": "All", **_KILL})
 
     async def may(self, verb: str, deployment: Ref) -> bool:
         """As `kubectl auth can-i`, of a deployment."""

@@ -34,6 +34,7 @@ from meditron_operator.core.killswitch.records import (
 from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import ConflictError, NotFoundError, UnavailableError
 from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, RECORDS, Cluster, Resource
+from meditron_operator.shell.extent import ALL
 from meditron_operator.shell.watch import Store, Watch
 from meditron_operator.shell.workqueue import Chance
 
@@ -52,7 +53,7 @@ class Register:
         self._records = Store[Record](
             Record.of, lambda record: record.namespace, lambda record: self.changed(target_of(record))
         )
-        self.watch: Final = Watch(cluster, RECORDS, self._records, "", chance)
+        self.watch: Final = Watch(cluster, RECORDS, self._records, ALL, chance)
 
     async def run(self) -> None:
         """Follow the records until cancelled; before that nothing is kept."""

@@ -14,7 +14,8 @@ from kubernetes.client import Configuration
 from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.errors import ApiError, ConflictError, FatalError, NotFoundError, RefusedError
-from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
+from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, Cluster
+from meditron_operator.shell.extent import Reach
 from meditron_operator.shell.giveway import GiveWay
 from meditron_operator.shell.health import Vitals, serve
 from meditron_operator.shell.lease import Clocks, Lease, Place, steady
@@ -28,6 +29,8 @@ from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS, Chance, WorkQ
 
 REFUSED_DELAY_SECONDS: Final = 1.0
 """Before the second try of what was refused, or changed by others under our hands three times in a row."""
+_STREAMS_PER_PLACE: Final = len(CHILDREN) + 3  # and of deployments, pods, the Namespace
+_UNKNOWN_SECONDS: Final = 5.0  # until a namespace that is not wholly known yet is looked at again
 
 log = structlog.get_logger(__name__)
 
@@ -38,16 +41,18 @@ class Runtime:
     def __init__(self, config: Config, configuration: Configuration, wall: Callable[[], datetime]) -> None:
         self._config = config
         self._started = time.monotonic()
+        self._reach = Reach(operator_namespace=config.operator_namespace, namespaces=config.watched_namespaces)
         self._wakes: asyncio.Queue[ObjectKey] = asyncio.Queue()
         self._tasks: asyncio.Task[None] | None = None
         self._health: web.AppRunner | None = None
         chance = Chance(clock=time.monotonic, random=random.random)
-        self._connection, patience = connect(configuration), config.request_timeout_seconds
+        self._connection = connect(configuration, streams=_STREAMS_PER_PLACE * len(self._reach.places))
+        patience = config.request_timeout_seconds
         clocks = Clocks(steady=steady, wall=wall)
         place = Place(config.operator_namespace, names.OPERATOR_NAME)
         self._lease = Lease(Cluster(self._connection, patience), place, config.identity, clocks)
         self._cluster = Cluster(self._connection, patience, fence=lambda: self._lease.left)
-        self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, config.operator_namespace)
+        self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, self._reach)
         self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
         self._lease.changed = self._meters.metrics.lease
         self._reconciler = Reconciler(self._cluster, self.observer, self._meters, config, clocks.wall)
@@ -89,16 +94,19 @@ class Runtime:
 
     async def _require_crd(self) -> None:
         """Else its watch would ask again and again, and nobody hear why nothing happens."""
-        try:
-            await anext(self._cluster.pages(DEPLOYMENTS, size=1))
-        except NotFoundError:
-            crd = f"{names.PLURAL}.{names.GROUP}"
-            raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
-        except ApiError as error:
-            log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
+        for extent in self._reach.extents():
+            try:
+                await anext(self._cluster.pages(DEPLOYMENTS, extent, size=1))
+            except NotFoundError:
+                crd = f"{names.PLURAL}.{names.GROUP}"
+                raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
+            except ApiError as error:
+                log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
 
     async def _reconcile(self, key: ObjectKey) -> float | None:
         """Nothing is decided while another operator may be at work: it would be stale by the time it is written."""
+        if not self.observer.knows(key[0]):
+            return _UNKNOWN_SECONDS
         await self._lease.wait()
         if (rest := self._way.left(key, stopped=self._is_stopped(key))) > 0:
             return rest
@@ -127,10 +135,10 @@ class Runtime:
 
         return Vitals(
             uptime=now - self._started,
-            watches={watch.resource.plural: age(watch.last_heard) for watch in self.observer.watches},
+            watches={plural: age(moment) for plural, moment in self.observer.heard().items()},
             last_success=age(self._queue.last_success),
             oldest_waiting=age(self._queue.oldest_ready),
             waiting=len(self._queue),
-            synced=all(watch.synced.is_set() for watch in self.observer.watches),
+            synced=self.observer.is_synced,
             lease=self._lease.waits_for,
         )

@@ -25,6 +25,7 @@ class Connection:
 
 KEEP_ALIVE_SECONDS = 15.0
 TOKEN_SECONDS = 60.0  # kubelet writes a new one when a fifth of its hour is left
+_REQUESTS = 100  # at the same time, the watches apart
 
 
 def load_configuration() -> Configuration:
@@ -79,10 +80,15 @@ class TokenFile:
             self._due = self._clock() + TOKEN_SECONDS
 
 
-def connect(configuration: Configuration, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> Connection:
-    """Open the session; the caller closes `http`. Connections that idle are kept for `keep_alive_seconds`."""
+def connect(
+    configuration: Configuration, keep_alive_seconds: float = KEEP_ALIVE_SECONDS, streams: int = 0
+) -> Connection:
+    """Open the session; the caller closes `http`. Connections that idle are kept for `keep_alive_seconds`; `streams`
+    is how many are held for ever by watches, beside those of requests."""
     http = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=100, keepalive_timeout=keep_alive_seconds),
+        connector=aiohttp.TCPConnector(
+            ssl=_tls(configuration), limit=_REQUESTS + streams, keepalive_timeout=keep_alive_seconds
+        ),
         middlewares=(_Authorization(configuration),),
         timeout=aiohttp.ClientTimeout(sock_connect=10),
     )

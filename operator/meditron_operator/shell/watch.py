@@ -12,8 +12,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
-from meditron_operator.errors import ApiError, NotFoundError, UnavailableError
+from meditron_operator.errors import ApiError, NotFoundError, RefusedError, UnavailableError
 from meditron_operator.shell.cluster import Cluster, Resource
+from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.workqueue import Chance, backoff_seconds
 
 # The server sends a bookmark about once a minute, so a longer silence is a dead connection.
@@ -105,10 +106,10 @@ class Store(Generic[Item]):
         self._left_out.discard(key)
         self._remove(key)
 
-    def retain(self, keys: Set[ObjectKey], version: str) -> None:
-        """A complete list as of `version` holds these: whatever else is known is gone, unless it is younger."""
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None:
+        """A complete list of `extent` as of `version` holds these: what else is known of it is gone, unless younger."""
         for key in self._items.keys() - keys:
-            if self._versions[key] <= int(version):
+            if extent.covers(*key) and self._versions[key] <= int(version):
                 self._remove(key, int(version))
                 if len(self._left_out) < _REMEMBERED_LEFT_OUT:
                     self._left_out.add(key)
@@ -154,12 +155,12 @@ class Feed(Protocol):
     def confirm(self, obj: Mapping[str, Any]) -> None: ...
     def drop(self, obj: Mapping[str, Any]) -> None: ...
     def discard(self, key: ObjectKey) -> None: ...
-    def retain(self, keys: Set[ObjectKey], version: str) -> None: ...
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None: ...
 
 
-def replace_all(feed: Feed, objects: Sequence[Mapping[str, Any]], version: str) -> None:
-    """A complete list as of `version`."""
-    feed.retain({key_of(obj) for obj in objects}, version)
+def replace_all(feed: Feed, objects: Sequence[Mapping[str, Any]], version: str, extent: Extent = ALL) -> None:
+    """A complete list of `extent` as of `version`."""
+    feed.retain({key_of(obj) for obj in objects}, version, extent)
     for obj in objects:
         feed.put(obj, version)
 
@@ -186,9 +187,9 @@ class Both:
         for feed in self._feeds:
             feed.discard(key)
 
-    def retain(self, keys: Set[ObjectKey], version: str) -> None:
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None:
         for feed in self._feeds:
-            feed.retain(keys, version)
+            feed.retain(keys, version, extent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,24 +204,26 @@ USUAL_PACE: Final = Pace()
 
 
 class Watch:
-    """Keeps a store equal to the server, for ever."""
+    """Keeps a store equal to the server, for ever, as far as its extent goes."""
 
     def __init__(  # noqa: PLR0913 - the pace has a default that all but one use
         self,
         cluster: Cluster,
         resource: Resource,
         store: Feed,
-        selector: str,
+        extent: Extent,
         chance: Chance,
         *,
         pace: Pace = USUAL_PACE,
     ) -> None:
         self.resource = resource
+        self.extent = extent
+        self.refused = False  # by the last answer: 403, as in a namespace that is not there any more
+        self.answered = asyncio.Event()  # with a list or with a refusal
         self.synced = asyncio.Event()
         self.last_heard: float | None = None
         self._cluster = cluster
         self._store = store
-        self._selector = selector
         self._chance = chance
         self._pace = pace
         self._version: str | None = None
@@ -237,11 +240,15 @@ class Watch:
             except ApiError as error:
                 if isinstance(error, NotFoundError):
                     self._version = None  # 410 Gone: too old to go on from, so list anew
+                if isinstance(error, RefusedError):
+                    self.refused = True
+                    self.answered.set()
                 self._failures += 1
                 delay = error.retry_after or backoff_seconds(self._failures, self._chance.random())
                 log.warning(
                     "watch interrupted",
                     plural=self.resource.plural,
+                    **({"namespace": self.extent.namespace} if self.extent.namespace else {}),
                     error=str(error),
                     again_in_seconds=round(delay, 1),
                 )
@@ -251,9 +258,10 @@ class Watch:
         if self._version is None:
             self._version = await self._list()
             self.synced.set()
+            self.answered.set()
         pace = self._pace
         stream = self._cluster.watch(
-            self.resource, self._selector, self._version, pace.silence_seconds, pace.server_seconds
+            self.resource, self.extent, self._version, pace.silence_seconds, pace.server_seconds
         )
         async for kind, obj in stream:
             self._heard()
@@ -265,13 +273,13 @@ class Watch:
     async def _list(self) -> str:
         """Take in all there is, page by page; the version of which to watch on from."""
         listed, version = set[ObjectKey](), ""
-        async for objects, moment in self._cluster.pages(self.resource, self._selector):
+        async for objects, moment in self._cluster.pages(self.resource, self.extent):
             self._heard()
             for obj in objects:
                 self._store.put(obj, moment)
             listed.update(map(key_of, objects))
             version = moment
-        self._store.retain(listed, version)
+        self._store.retain(listed, version, self.extent)
         return version
 
     def _take(self, kind: str, obj: Mapping[str, Any]) -> None:
@@ -286,4 +294,4 @@ class Watch:
         self._version = obj["metadata"]["resourceVersion"]
 
     def _heard(self) -> None:
-        self.last_heard = self._chance.clock()
+        self.last_heard, self.refused = self._chance.clock(), False

@@ -80,3 +80,10 @@ def test_nothing_of_ours_writes_what_git_asks_for(argo: Argo, audit: Audit) -> N
     written = {each.resource for each in audit.since(BEGINNING, OPERATOR_USER) if each.writes}
     assert "meditrondeployments/status" in written
     assert names.PLURAL not in written
+
+
+def test_what_helm_test_makes_is_for_helm_alone(admin: Admin, argo: Argo) -> None:
+    """Argo CD reads its annotation too, and knows no such hook."""
+    argo.wait_health(OPERATOR, "Healthy")
+    for kind in ("Pod", "ServiceAccount", "Role"):
+        assert admin.get(kind, NAMESPACE, "meditron-test") is None

@@ -49,6 +49,21 @@ def test_options(words: str, says: str) -> None:
     assert says in meditron("plan", *words.split()).refused()
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("operator --watch-namespace Clinical_AI", "'Clinical_AI' is no name of a namespace"),
+        ("operator --watch-namespace a,b", "'a,b' is no name of a namespace"),
+        ("operator --watch-namespace *", "'*' is no name of a namespace"),
+        ("check --timeout -1", "'--timeout'"),
+        ("check", "no cluster to talk to"),
+        ("check extra", "extra"),
+    ],
+)
+def test_of_other_commands(words: str, says: str) -> None:
+    assert says in meditron(*words.split()).refused()
+
+
 def refused_config(text: str | bytes, folder: Path) -> str:
     path = folder / "config.json"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())

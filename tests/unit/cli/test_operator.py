@@ -11,7 +11,9 @@ import yaml
 from typer.testing import CliRunner
 
 import meditron_operator
+from meditron_operator.cli import operator as cli
 from meditron_operator.cli.main import app
+from meditron_operator.config import Config
 from tests.unit.kit import IMAGE
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
@@ -29,6 +31,24 @@ def test_help_names_every_setting_and_its_variable() -> None:
     for option in ("engine-image", "namespace", "health-port", "workers", "identity", "log-level"):
         assert f"--{option}" in text
         assert "MEDITRON_" + option.upper().replace("-", "_") in text
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "watched"),
+    [
+        ((), {}, ()),
+        ((), {"MEDITRON_WATCH_NAMESPACES": "research clinical-ai"}, ("clinical-ai", "research")),
+        (("--watch-namespace", "a", "--watch-namespace", "b", "--watch-namespace", "a"), {}, ("a", "b")),
+        (("--watch-namespace", "a"), {"MEDITRON_WATCH_NAMESPACES": "b"}, ("a",)),
+    ],
+)
+def test_namespaces_to_watch(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], environment: dict[str, str], watched: tuple[str, ...]
+) -> None:
+    told: list[Config] = []
+    monkeypatch.setattr(cli, "run_operator", lambda config, _: told.append(config))
+    result = RUNNER.invoke(app, ["operator", *words], env=environment)
+    assert (result.exit_code, told[0].watched_namespaces) == (0, watched)
 
 
 def test_help_of_the_guard_names_every_setting_and_its_variable() -> None:

@@ -131,7 +131,7 @@ class Looker:
         if self._blind_at_door or self._shut.get(key):
             return
         try:
-            await self._person.try_pod(_visitor(*key))
+            await self._person.would_create(PODS, _visitor(*key))
             self._shut[key] = False
         except RefusedError as error:
             if "the kill switch keeps" in str(error):

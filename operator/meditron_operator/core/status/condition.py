@@ -25,6 +25,7 @@ class Type(StrEnum):
     AVAILABLE = "Available"
     PROGRESSING = "Progressing"
     ISOLATED = "Isolated"
+    OFFLINE = "Offline"
     STOPPED = "Stopped"
 
 

@@ -23,6 +23,7 @@ _GOOD_NEWS: Final = frozenset(
         "RollingOut",
         "Creating",
         "Held",
+        "Enforced",
         "NotEngaged",
         "Loading",
         "ScaledToZero",

@@ -124,6 +124,20 @@ def isolated(view: View) -> Condition:
     )
 
 
+def offline(view: View) -> Condition:
+    """Whether nothing of it comes from outside, or would look there. That it can't get out is Isolated."""
+    if view.sized is None:
+        return Condition(Type.OFFLINE, Truth.UNKNOWN, "NotAccepted", "nothing new is deployed: see Accepted")
+    spec = view.sized.spec
+    if not spec.offline:
+        message = "offline is false: images may go by a tag, and the engine may look for the Hub; no policy lets it out"
+        return Condition(Type.OFFLINE, Truth.FALSE, "OnlineAllowed", message)
+    claim = spec.model.source.persistent_volume_claim
+    weights = f"claim {claim.claim_name}" if claim else "an image"
+    message = f"weights from {weights}, every image pinned by its digest, and the engine is told not to go online"
+    return Condition(Type.OFFLINE, Truth.TRUE, "Enforced", message)
+
+
 def _is_outside(pod: Pod, view: View) -> bool:
     """Whether somebody took the label off that the policies go by, or made a pod that looks like a replica."""
     ours = pod.service_account == names.child_name(view.case.owner.name)
@@ -154,5 +168,6 @@ JUDGEMENTS: Final[tuple[Judgement, ...]] = (
     available,
     progressing,
     isolated,
+    offline,
     stopped,
 )

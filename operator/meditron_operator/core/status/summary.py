@@ -70,6 +70,7 @@ _UNEVENTFUL: Final = frozenset(
         "Current",
         "Fixed",
         "NotMeasured",
+        "Enforced",
     }
 )
 

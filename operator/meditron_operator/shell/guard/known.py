@@ -21,6 +21,7 @@ from meditron_operator.shell.cluster import (
     Cluster,
     Resource,
 )
+from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.watch import USUAL_PACE, Feed, ObjectKey, Pace, Store, Watch, replace_all
 from meditron_operator.shell.workqueue import Chance
 
@@ -60,8 +61,8 @@ class Known:
         self._heard: dict[str, float] = {}  # by the poll
 
         def watch(resource: Resource, store: Feed, pace: Pace = USUAL_PACE) -> Watch:
-            selector = "" if pace is SWITCH_PACE else names.DEPLOYMENT_LABEL
-            return Watch(cluster, resource, store, selector, chance, pace=pace)
+            extent = ALL if pace is SWITCH_PACE else Extent(selector=names.DEPLOYMENT_LABEL)
+            return Watch(cluster, resource, store, extent, chance, pace=pace)
 
         self._feeds: Final[Mapping[str, tuple[Resource, Feed]]] = {
             DEPLOYMENTS.plural: (DEPLOYMENTS, self.targets),
