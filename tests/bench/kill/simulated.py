@@ -68,7 +68,7 @@ def measure(bed: Testbed, tell: Tell) -> Simulated:
         bed.stop("guard-2")
         bed.run(plain_operator(bed.kubeconfig))
         plain_idle = bench.stops(PLAIN, "idle", bench.targets("plain", FEWER), cuts=False)
-        plain = bench.storm(PLAIN, "plain-storm", STORM, bench.targets("plain-in", FEWER), cuts=False)
+        plain = bench.storm(PLAIN, "plain-storm", STORM, bench.targets("plain-in", STOPS), cuts=False)
     return Simulated(idle, hung, storm, large, plain_idle, plain)
 
 

@@ -1,11 +1,11 @@
 """Stops deployments. Two lanes for each: one acts on what is known, at once; one looks, proves and tells."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from meditron_operator.core.guard.actions import Done, Plan, letting_go, plan
+from meditron_operator.core.guard.actions import Plan, letting_go, plan
 from meditron_operator.core.guard.carriers import Target
 from meditron_operator.core.guard.course import (
     Moments,
@@ -20,7 +20,7 @@ from meditron_operator.core.guard.course import (
 )
 from meditron_operator.core.guard.idle import LOOKS
 from meditron_operator.core.guard.proof import Evidence, Findings, find
-from meditron_operator.core.guard.seen import Pod, Seen
+from meditron_operator.core.guard.seen import Seen
 from meditron_operator.core.killswitch import (
     Engaged,
     Measures,
@@ -33,6 +33,7 @@ from meditron_operator.core.killswitch import (
     mode_of,
 )
 from meditron_operator.errors import ApiError
+from meditron_operator.shell.guard.courses import Course
 from meditron_operator.shell.guard.hands import Hands
 from meditron_operator.shell.guard.known import CarrierKey, Known, key_of
 from meditron_operator.shell.guard.lanes import Lanes
@@ -47,27 +48,8 @@ SECOND_PROVES_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 0.1  # after something was done: did anything slip in meanwhile?
 FIRST_LOOK_SECONDS: Final = 0.25  # after the first requests; sooner when every pod is known to be gone
 LOOK_SECONDS: Final = 1.0  # while something is left; events come sooner
-RESYNC_SECONDS: Final = 60.0  # a proven stop is proven anew
+RESYNC_SECONDS: Final = 60.0  # a proven stop is proven anew, by the guard that goes first
 LOST_SECONDS: Final = 5.0  # while only a person can help
-
-
-@dataclass(slots=True)
-class Course:
-    """One stop of one deployment, as this process has seen it."""
-
-    mode: Mode
-    engaged: bool  # else released
-    seen_at: str
-    began: float  # by the clock of the lanes
-    moments: Moments = field(default_factory=Moments)
-    done: set[Done] = field(default_factory=set)
-    pods: dict[str, Pod] = field(default_factory=dict)  # by uid; every one that was seen since the last proof
-    idle_looks: int = 0
-    drained: bool = False
-    sent: bool = False  # the first requests are out: now there is time for records
-    proven: Stop | None = None  # what the last proof was of
-    proven_until: float = 0.0
-    look_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +160,8 @@ class Stopper:
         waits, whose looks tell something only when there is time between them."""
         due = self._measures(course, stop, target, seen := self._known.seen(target))
         if course.proven == stop and not plan(due, seen).without(course.done).actions:
-            return course.proven_until - self._clock()
+            rest = course.proven_until - self._clock()
+            return RESYNC_SECONDS if rest <= 0 and self._goes_second() else rest
         waits = seen.pods if due.cut else course.mode is Mode.DRAIN
         return course.look_after - self._clock() if waits else 0.0
 
