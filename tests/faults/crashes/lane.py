@@ -189,9 +189,12 @@ def _moved(body: Manifest | None, namespace: str) -> Manifest:
 
 @contextmanager
 def lane(number: int, kubeconfigs: tuple[Path, Path], starts: PodStarts, log: Path) -> Iterator[Lane]:
-    """The administrator's kubeconfig, and the operator's."""
+    """With the administrator's kubeconfig, and the operator's. At the end nothing may have gone wrong in the operator
+    that nobody foresaw."""
     administrator, rights = kubeconfigs
     with FaultProxy.in_front_of(administrator) as proxy, proxy.fault(Rule(any_call, OneByOne())):
         admin = Admin(administrator)
         start = own_lease(admin, Start(kubeconfig=proxy.kubeconfig(rights), log=log), f"lane-{number}")
-        yield Lane(admin, proxy, starts, start)
+        one = Lane(admin, proxy, starts, start)
+        yield one
+        assert one.program.crashes() == []

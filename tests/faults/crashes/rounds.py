@@ -8,7 +8,6 @@ from meditron_operator import names
 from meditron_operator.shell.cluster import CHILDREN
 from tests.cluster.people import engage, release, resume
 from tests.cluster.support import IMAGE, Admin, Manifest, condition, current, deployment
-from tests.testbed.waiting import wait_for
 
 NAME: Final = "notes"
 COLOURS: Final = ("blue", "green")
@@ -135,11 +134,9 @@ def deleted(ward: Ward) -> None:
 
 def gone(ward: Ward) -> None:
     """The children too, by the garbage collector."""
-
-    def nothing_left() -> bool:
-        return not any(ward.admin.list(kind, ward.namespace, names.DEPLOYMENT_LABEL) for kind in (*CHILDREN, "Pod"))
-
-    wait_for(f"the children in {ward.namespace} to be gone", nothing_left, GONE_SECONDS)
+    for kind in (*CHILDREN, "Pod"):
+        for body in ward.admin.list(kind, ward.namespace, names.DEPLOYMENT_LABEL):
+            ward.admin.wait_gone(kind, ward.namespace, body["metadata"]["name"], GONE_SECONDS)
 
 
 def stopped(reason: str) -> Act:
