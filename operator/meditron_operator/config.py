@@ -29,7 +29,9 @@ class GuardConfig:
     """What an installation decides of the guard."""
 
     operator_namespace: str
-    """Its annotations are the switch of the whole cluster."""
+    """Its annotations are the switch of the whole cluster. The guards' lease lies there too."""
+    identity: str
+    """Who holds the lease, and so goes first: no two guards that can run at the same time share it."""
     health_host: str = "0.0.0.0"  # noqa: S104 - kubelet probes come from the node's address
     health_port: int = 8080
     fail_closed_after_seconds: float = 0.0

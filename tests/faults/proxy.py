@@ -38,6 +38,7 @@ _BETWEEN_HOPS: Final = frozenset(
     {"accept-encoding", "connection", "content-encoding", "content-length", "host", "transfer-encoding"}
 )
 _START_SECONDS: Final = 10.0
+_GOODBYE_SECONDS: Final = 0.25  # closing TLS takes the loop some turns; aiohttp does not wait for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,12 @@ class FaultProxy:
     async def _stop(self) -> None:
         await self._disarm(self._armed)
         await self._runner.cleanup()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
         await self._upstream.http.close()
+        await asyncio.sleep(_GOODBYE_SECONDS)
 
     async def _arm(self, armed: tuple[Armed, ...]) -> None:
         self._armed = armed + self._armed

@@ -1,7 +1,5 @@
 """`meditron`, the same as `kubectl meditron`."""
 
-import platform
-import secrets
 import sys
 from typing import Annotated
 
@@ -14,7 +12,7 @@ from meditron_operator.cli.plan import Output, answer
 from meditron_operator.cli.question import Options, question
 from meditron_operator.cli.records import commands as records
 from meditron_operator.cli.switch import commands as switch
-from meditron_operator.cli.values import LogLevel, namespaces, pinned
+from meditron_operator.cli.values import LogLevel, LogLevelOption, namespaces, own_identity, pinned
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.sizing.demand import Dtype, KvCacheDtype
 
@@ -234,9 +232,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
             help="Who holds the lease; two that run at once must differ. (default: the host's name and a random part)",
         ),
     ] = "",
-    log_level: Annotated[
-        LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
-    ] = LogLevel.INFO,
+    log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Run the operator: in a pod with its service account, elsewhere with the kubeconfig of KUBECONFIG.
 
@@ -248,7 +244,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
 
     config = Config(
         operator_namespace=namespace,
-        identity=identity or f"{platform.node()}_{secrets.token_hex(4)}",
+        identity=identity or own_identity(),
         watched_namespaces=tuple(watch_namespace or ()),
         engine_image=engine_image,
         health_port=health_port,
@@ -276,9 +272,15 @@ def guard(
             help="Stop everything when the kill switch can't be read for so long. 0: never.",
         ),
     ] = 0.0,
-    log_level: Annotated[
-        LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
-    ] = LogLevel.INFO,
+    identity: Annotated[
+        str,
+        typer.Option(
+            envvar="MEDITRON_IDENTITY",
+            metavar="NAME",
+            help="Who goes first; two that run at once must differ. (default: the host's name and a random part)",
+        ),
+    ] = "",
+    log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Run the guard of the kill switch: it takes down what is engaged, proves that it is off, and tells.
 
@@ -288,6 +290,9 @@ def guard(
     from meditron_operator.config import GuardConfig  # noqa: PLC0415
 
     config = GuardConfig(
-        operator_namespace=namespace, health_port=health_port, fail_closed_after_seconds=fail_closed_after
+        operator_namespace=namespace,
+        identity=identity or own_identity(),
+        health_port=health_port,
+        fail_closed_after_seconds=fail_closed_after,
     )
     run_guard(config, log_level)

@@ -1,6 +1,9 @@
 """Values of options: what is refused, in words."""
 
+import platform
+import secrets
 from enum import StrEnum, auto
+from typing import Annotated
 
 import typer
 
@@ -22,6 +25,11 @@ def namespaces(asked: list[str] | None) -> list[str]:
     return sorted(set(asked or ()))
 
 
+def own_identity() -> str:
+    """Of a process, in a lease."""
+    return f"{platform.node()}_{secrets.token_hex(4)}"
+
+
 class LogLevel(StrEnum):
     """Least important records to write."""
 
@@ -29,3 +37,8 @@ class LogLevel(StrEnum):
     INFO = auto()
     WARNING = auto()
     ERROR = auto()
+
+
+LogLevelOption = Annotated[
+    LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
+]

@@ -1,4 +1,5 @@
-"""Who may write: the Lease of coordination.k8s.io that one operator of a cluster holds.
+"""The Lease of coordination.k8s.io that one of several processes holds: the operator that may write, the guard that
+goes first.
 
 As client-go's leader election: a holder renews; who waits takes a lease that nobody has renewed for its whole duration,
 by its own clock from when it saw the last renewal. No two clocks are ever compared, so none needs to be right.

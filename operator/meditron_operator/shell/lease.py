@@ -1,10 +1,11 @@
-"""Holds the Lease, or waits for it: only the operator that holds it writes anything else.
+"""Holds a Lease, or waits for it: only the operator that holds its one writes anything else.
 
 Kopf has no leader election. Two operators at once would not destroy anything, since every write carries what it is
 based on, but they would undo each other's work for ever when they differ.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,6 @@ from typing import Final
 
 import structlog
 
-from meditron_operator import names
 from meditron_operator.core.lease import HOLD_SECONDS, RETRY_SECONDS, Sight, created, returned, see, taken
 from meditron_operator.errors import ApiError, ConflictError, NotFoundError
 from meditron_operator.shell.cluster import LEASES, Cluster
@@ -31,13 +31,21 @@ class Clocks:
     wall: Callable[[], datetime]
 
 
-class Lease:
-    """The lease of one operator: `run` it, `wait` for it, and write only while `left` is positive."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a lease lies."""
 
-    def __init__(self, cluster: Cluster, namespace: str, identity: str, clocks: Clocks) -> None:
+    namespace: str
+    name: str
+
+
+class Lease:
+    """One process's part in a lease: `run` it, `wait` for it; it is held while `left` is positive."""
+
+    def __init__(self, cluster: Cluster, place: Place, identity: str, clocks: Clocks) -> None:
         """`cluster` must be one that is not fenced by this very lease."""
         self._cluster = cluster
-        self._namespace = namespace
+        self._place = place
         self._identity = identity
         self._clocks = clocks
         self._until = 0.0
@@ -61,6 +69,11 @@ class Lease:
         if self._problem is not None:
             return self._problem
         return f"held by {self._sight.holder}" if self._sight and self._sight.holder else "not taken yet"
+
+    @property
+    def is_anothers(self) -> bool:
+        """Whether somebody else is known to hold it, and to have renewed it in time."""
+        return self._sight is not None and not self._sight.is_free_for(self._identity, self._clocks.steady())
 
     async def wait(self) -> None:
         """Return once it is held."""
@@ -104,7 +117,7 @@ class Lease:
         """Take or renew it if it is free, by one write."""
         sight, begin, now = await self._look(), self._clocks.steady(), self._clocks.wall()
         if sight is None:
-            lease = created(self._namespace, names.OPERATOR_NAME, self._identity, now)
+            lease = created(self._place.namespace, self._place.name, self._identity, now)
             self._renewed(Sight(await self._cluster.create(lease), begin))
         elif sight.is_free_for(self._identity, begin):
             self._renewed(Sight(await self._cluster.replace(taken(sight, self._identity, now)), begin))
@@ -114,7 +127,7 @@ class Lease:
         if self._sight is not None and self._sight.holder == self._identity:
             return self._sight
         try:
-            body = await self._cluster.read(LEASES, self._namespace, names.OPERATOR_NAME)
+            body = await self._cluster.read(LEASES, self._place.namespace, self._place.name)
         except NotFoundError:
             return None
         self._sight, self._problem = see(body, self._sight, self._clocks.steady()), None
@@ -138,4 +151,9 @@ class Lease:
         if waits_for is None:
             log.info("lease held", identity=self._identity)
         else:
-            log.warning("lease not held: writes nothing", lease=waits_for, identity=self._identity)
+            log.warning("lease not held", lease=waits_for, identity=self._identity)
+
+
+def steady() -> float:
+    """Seconds that go on while the machine sleeps, where the kernel has such a clock: the others' do, too."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

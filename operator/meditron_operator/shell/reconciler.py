@@ -99,6 +99,7 @@ class Reconciler:
         self._config = config
         self._now = now
         self._settled: dict[ObjectKey, dict[str, Settled]] = {}
+        self._posted: dict[ObjectKey, set[str]] = {}  # names of Events, until the status that they tell of is stored
         self._revisions = Revisions(cluster)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
@@ -106,6 +107,7 @@ class Reconciler:
         deployment = self._known.deployment(key)
         if deployment is None:
             self._settled.pop(key, None)
+            self._posted.pop(key, None)
             self._meter.forget(key)
             self._metrics.forget(key)
             self._revisions.forget(key)
@@ -268,24 +270,29 @@ class Reconciler:
     async def _report(self, view: View, deployment: Live) -> Manifest:
         """Post what changed, then store the status; nothing when it is stored already."""
         ref, previous, now = deployment.ref, deployment.status, rfc3339(self._now())
-        status = summarize(view, previous, now)
+        status, key = summarize(view, previous, now), (ref.namespace, ref.name)
         ours = {field: value for field, value in previous.items() if field != "killSwitch"}
         if status == ours:
             return status
         try:
             for change in condition_changes(previous, status):
-                await self._announce(event(view.case, change, deployment.resource_version, now))
+                await self._announce(key, event(view.case, change, deployment.resource_version, now))
             answer = await self._cluster.patch_status(ref, deployment.uid, merge_patch(ours, status))
         except NotFoundError:
             self._known.deleted(ref)
             return status
+        self._posted.pop(key, None)
         self._known.written(names.KIND, answer)
         log.info("status", namespace=ref.namespace, name=ref.name, phase=status["phase"], reason=status["reason"])
         return status
 
-    async def _announce(self, news: Manifest) -> None:
-        """Post an Event; one that fails (a quota, a rate limit) must not keep the status from being stored."""
+    async def _announce(self, key: ObjectKey, news: Manifest) -> None:
+        """Post an Event once; one that fails (a quota, a rate limit) must not keep the status from being stored."""
+        name, posted = news["metadata"]["name"], self._posted.setdefault(key, set())
+        if name in posted:
+            return
         try:
             await self._cluster.create_event(news)
+            posted.add(name)
         except ApiError as error:
-            log.warning("event lost", name=news["metadata"]["name"], error=str(error))
+            log.warning("event lost", name=name, error=str(error))

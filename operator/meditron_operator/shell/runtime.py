@@ -16,8 +16,9 @@ from meditron_operator.core.live import Live, Manifest
 from meditron_operator.errors import ApiError, FatalError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, Cluster
 from meditron_operator.shell.extent import Extent, Reach
+from meditron_operator.shell.giveway import GiveWay
 from meditron_operator.shell.health import Vitals, serve
-from meditron_operator.shell.lease import Clocks, Lease
+from meditron_operator.shell.lease import Clocks, Lease, Place, steady
 from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.observer import Observer, oldest
@@ -50,13 +51,15 @@ class Runtime:
         self._configuration = configuration
         self._connections: list[Connection] = []
         connection, patience = self.connect(), config.request_timeout_seconds
-        clocks = Clocks(steady=_steady, wall=lambda: datetime.now(UTC))
-        self._lease = Lease(Cluster(connection, patience), config.operator_namespace, config.identity, clocks)
+        clocks = Clocks(steady=steady, wall=lambda: datetime.now(UTC))
+        place = Place(config.operator_namespace, names.OPERATOR_NAME)
+        self._lease = Lease(Cluster(connection, patience), place, config.identity, clocks)
         self._cluster = Cluster(connection, patience, fence=lambda: self._lease.left)
         self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, reach)
         self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
         self._lease.changed = self._meters.metrics.lease
         self._reconciler = Reconciler(self._cluster, self.observer, self._meters, config, clocks.wall)
+        self._way = GiveWay(chance.clock)
         self._queue = WorkQueue(self._reconcile, chance, self._is_stopped)
 
     def connect(self) -> Connection:
@@ -124,6 +127,8 @@ class Runtime:
         if not self.observer.knows(key[0]):
             return _UNKNOWN_SECONDS
         await self._lease.wait()
+        if (rest := self._way.left(key, stopped=self._is_stopped(key))) > 0:
+            return rest
         return await self._reconciler.reconcile(key)
 
     def _is_stopped(self, key: ObjectKey) -> bool:
@@ -173,8 +178,3 @@ class Runtime:
             synced=self.observer.is_synced and None not in places.values(),
             lease=self._lease.waits_for,
         )
-
-
-def _steady() -> float:
-    """Seconds that go on while the machine sleeps, where the kernel has such a clock: the others' do, too."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -4,9 +4,11 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self
 
 from kubernetes import client
+from urllib3.exceptions import ProtocolError
 
 from meditron_operator import names
 from tests.cluster.support import Admin
@@ -41,8 +43,9 @@ class Moments:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._answer.close()
+        self._answer.shutdown()  # a mere close would wait for the thread, which reads
         self._thread.join(_END_SECONDS)
+        self._answer.close()
 
     def wait(self, name: str, limit_seconds: float) -> float:
         """The value of `time.monotonic()` when it came; raises TimeoutError."""
@@ -52,13 +55,9 @@ class Moments:
             return self._seen[name]
 
     def _follow(self) -> None:
-        try:
+        with suppress(ProtocolError):  # its end by `shutdown`; after any other `wait` fails
             for line in _lines(self._answer):
                 self._take(json.loads(line), time.monotonic())
-        except Exception:
-            if self._answer.closed:
-                return
-            raise
 
     def _take(self, event: Event, now: float) -> None:
         if (name := self._of(event)) is None:

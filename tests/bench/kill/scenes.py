@@ -1,10 +1,12 @@
 """What is measured: from a person's PATCH to clients cut off and no replicas, in one situation after the other."""
 
-import threading
+import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from tests.bench.kill.clocks import Moments
 from tests.cluster.people import engage
@@ -17,7 +19,11 @@ WARD = 10
 CREATORS = 8
 PAUSE_SECONDS = 1.5
 """Between stops of an idle cluster."""
+RHYTHM_SECONDS = 0.25
+"""Between stops in a storm."""
 LIMIT_SECONDS = 120.0
+
+_SPAWN: Final = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +54,14 @@ def percentile(seconds: Sequence[float], percent: int) -> float:
 class Bench:
     """A cluster with many deployments, and somebody who stops one after the other."""
 
-    def __init__(self, admin: Admin, zeros: Moments, cuts: Moments, tell: Tell) -> None:
-        self._admin, self._zeros, self._cuts, self._tell = admin, zeros, cuts, tell
+    def __init__(self, kubeconfig: Path, zeros: Moments, cuts: Moments, tell: Tell) -> None:
+        self._kubeconfig, self._admin = kubeconfig, Admin(kubeconfig)
+        self._zeros, self._cuts, self._tell = zeros, cuts, tell
 
     def targets(self, prefix: str, count: int) -> list[Deployment]:
         """So many deployments that want a replica, once each has its StatefulSet."""
         found = self._named(prefix, count)
-        self._create(found, replicas=1)
+        _create(self._kubeconfig, found, replicas=1)
         self._await_made(found)
         return found
 
@@ -67,15 +74,19 @@ class Bench:
         return self._series(who, when, measured)
 
     def storm(self, who: str, prefix: str, size: int, targets: Sequence[Deployment], *, cuts: bool = True) -> Series:
-        """Each as soon as the one before is seen at 0, while so many new deployments are being made and reconciled."""
+        """One stop after the other in a rhythm that waits for none of them, from the moment at which so many new
+        deployments are being created until the last of them is made."""
         new = self._named(prefix, size)
-        maker = threading.Thread(target=self._create, args=(new, 0))
+        maker = _SPAWN.Process(target=_create, args=(self._kubeconfig, new, 0))
         maker.start()
-        measured = []
-        for target in targets:
-            measured.append(self._stop(target, cuts))
-            if self._is_made(new[-1]):
-                break
+        with ThreadPoolExecutor(len(targets)) as people:
+            stops = []
+            for target in targets:
+                stops.append(people.submit(self._stop, target, cuts))
+                if self._is_made(new[-1]):
+                    break
+                time.sleep(RHYTHM_SECONDS)
+            measured = [stop.result() for stop in stops]
         maker.join()
         self._await_made(new)
         return self._series(who, f"while {size} new deployments are reconciled", measured)
@@ -101,14 +112,6 @@ class Bench:
             self._admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         return found
 
-    def _create(self, found: Sequence[Deployment], replicas: int) -> None:
-        def create(each: Deployment) -> None:
-            self._admin.create(deployment(each.name, each.namespace, replicas=replicas))
-
-        with ThreadPoolExecutor(CREATORS) as pool:
-            for _ in pool.map(create, found):
-                pass
-
     def _await_made(self, found: Sequence[Deployment]) -> None:
         for each in found:
             self._admin.wait(
@@ -117,3 +120,15 @@ class Bench:
 
     def _is_made(self, each: Deployment) -> bool:
         return self._admin.get("StatefulSet", each.namespace, each.name) is not None
+
+
+def _create(kubeconfig: Path, found: Sequence[Deployment], replicas: int) -> None:
+    """In a process of its own where somebody measures meanwhile."""
+    admin = Admin(kubeconfig)
+
+    def create(each: Deployment) -> None:
+        admin.create(deployment(each.name, each.namespace, replicas=replicas))
+
+    with ThreadPoolExecutor(CREATORS) as pool:
+        for _ in pool.map(create, found):
+            pass

@@ -54,7 +54,7 @@ def measure(bed: Testbed, tell: Tell) -> Simulated:
     """One situation after the other; the guard's first, then the plain operator's."""
     admin = Admin(bed.kubeconfig)
     with zeros(admin) as at_zero, cuts(admin) as cut:
-        bench = Bench(admin, at_zero, cut, tell)
+        bench = Bench(bed.kubeconfig, at_zero, cut, tell)
         idle = bench.stops(GUARD, "idle", bench.targets("idle", STOPS))
         targets = bench.targets("hung", STOPS)
         with bed.hung("operator"):

@@ -12,7 +12,7 @@ import yaml
 from kubernetes.dynamic.exceptions import ForbiddenError
 
 from tests.cluster.guard.afterwards import Afterwards, engage_and_mark
-from tests.cluster.guard.told import asked, engaged, is_down, switch, without
+from tests.cluster.guard.told import asked, engaged, is_down, switch, switch_of, without
 from tests.cluster.guard.unguarded import unguarded_by_admission
 from tests.cluster.people import release
 from tests.cluster.registers import stored
@@ -111,6 +111,8 @@ def test_a_helm_release_that_holds_the_deployment(bed: Testbed, admin: Admin, na
     admin.wait_settled(namespace, "notes", "Ready")
     afterwards = engage_and_mark(admin, namespace, "notes")
     engaged(admin, namespace, "notes")
+    admin.wait_settled(namespace, "notes", "Stopped")
+    admin.wait(KIND, namespace, "notes", lambda body: "record" in switch_of(body))  # or else its write makes Helm fail
 
     for wanted in (
         ("upgrade", str(chart), "--set", "replicas=3"),

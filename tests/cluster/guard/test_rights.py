@@ -12,8 +12,9 @@ from meditron_operator import names
 from tests.chart.render import BUNDLE
 from tests.cluster.guard.told import GUARD_USER, asked, engaged, told_as, without
 from tests.cluster.people import engage, release, resume
-from tests.cluster.support import Admin, Audit, Manifest, deployment
+from tests.cluster.support import Admin, Audit, Manifest, Mark, deployment
 from tests.testbed import Testbed
+from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -21,10 +22,10 @@ PAUSED, BY = "autoscaling.keda.sh/paused", "meditron.ai/paused-by"
 
 
 def granted(role_name: str) -> set[tuple[str, str]]:
-    """(resource, verb) of a ClusterRole that is shipped."""
-    bodies = (body for body in yaml.safe_load_all(BUNDLE.read_text()) if body["kind"] == "ClusterRole")
-    (role,) = [body for body in bodies if body["metadata"]["name"] == role_name]
-    return {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+    """(resource, verb) of the ClusterRole and the Role by this name that are shipped."""
+    bodies = [body for body in yaml.safe_load_all(BUNDLE.read_text()) if body["kind"] in ("ClusterRole", "Role")]
+    rules = [rule for body in bodies if body["metadata"]["name"] == role_name for rule in body["rules"]]
+    return {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,7 @@ def test_every_right_is_used_and_none_is_missing(
     admin.create(scaled_object(namespace, "theirs", "MeditronDeployment", {PAUSED: "true"}))
     with without(bed, "operator"):
         bed.stop("guard")
+        admin.delete("Lease", "meditron-system", names.GUARD_NAME)  # as at a guard's first start
         mark = audit.mark()
         bed.start_program("guard")
         engage(admin, namespace, "notes")
@@ -72,6 +74,8 @@ def test_every_right_is_used_and_none_is_missing(
         release(admin, namespace, "notes")
         resume(admin, namespace, "notes")
         told_as(admin, namespace, "notes", "Resumed")
+        renewed = ("leases", "update")
+        wait_for("the lease to be renewed", lambda: renewed in asked_for(audit, mark), 10)
         bed.stop("guard")
         requests = [request for request in audit.since(mark, GUARD_USER) if request.resource]
         bed.start_program("guard")
@@ -82,6 +86,11 @@ def test_every_right_is_used_and_none_is_missing(
     assert granted(names.GUARD_NAME) <= used
     # Those are used up in test_records.py: most are needed only where a stop vanished, or another guard was faster.
     assert used <= granted(names.GUARD_NAME) | granted(f"{names.GUARD_NAME}-records")
+
+
+def asked_for(audit: Audit, mark: Mark) -> set[tuple[str, str]]:
+    """(resource, verb) of each request of the guard."""
+    return {(each.resource, each.verb) for each in audit.since(mark, GUARD_USER)}
 
 
 @pytest.mark.guarantee("G14")

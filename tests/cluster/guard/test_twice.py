@@ -5,6 +5,8 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,10 +17,12 @@ from meditron_operator import names
 from meditron_operator.config import GuardConfig
 from meditron_operator.core.killswitch.carrier import Carrier, Outcome
 from meditron_operator.core.killswitch.records import Target
+from meditron_operator.core.lease import created
 from meditron_operator.errors import RefusedError, UnavailableError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.guard.prober import Prober
 from meditron_operator.shell.guard.runtime import Guard
+from meditron_operator.shell.guard.stopper import SECOND_PROVES_SECONDS
 from meditron_operator.shell.session import Connection, connect
 from meditron_operator.shell.workqueue import Chance
 from tests.cluster.guard.told import (
@@ -39,7 +43,7 @@ from tests.testbed import Testbed
 pytestmark = pytest.mark.cluster
 
 CHANCE = Chance(clock=time.monotonic, random=random.random)
-CONFIG = GuardConfig(operator_namespace="meditron-system")
+CONFIG = GuardConfig(operator_namespace="meditron-system", identity="tested")
 
 
 class Noted:
@@ -86,13 +90,14 @@ class Idle(Prober):
 
 
 @asynccontextmanager
-async def guarding(bed: Testbed, records: Noted | None = None, prober: Prober | None = None) -> AsyncIterator[None]:
+async def guarding(bed: Testbed, records: Noted | None = None, prober: Prober | None = None) -> AsyncIterator[Guard]:
     """A guard in this process, which ends with the block as a killed one would."""
     connection, prober = connection_of(bed), prober or Prober()
     cluster = Cluster(connection, CONFIG.request_timeout_seconds, names.GUARD_NAME)
-    task = asyncio.create_task(Guard(cluster, prober, CONFIG, records or Noted(), CHANCE).run())
+    guard = Guard(cluster, prober, CONFIG, records or Noted(), CHANCE)
+    task = asyncio.create_task(guard.run())
     try:
-        yield
+        yield guard
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -147,7 +152,25 @@ def test_what_is_not_engaged_costs_nothing(bed: Testbed, admin: Admin, audit: Au
     admin.wait_settled(namespace, "notes", "Ready")
     asked = {f"{request.verb} {request.resource}" for request in audit.since(mark, GUARD_USER)}
     polled = {f"{verb} {carrier}" for verb in ("list", "watch") for carrier in ("meditrondeployments", "namespaces")}
-    assert asked <= polled | {"watch pods", "watch statefulsets", "watch networkpolicies", "get "}
+    lease = {"get leases", "update leases"}
+    assert asked <= polled | lease | {"watch pods", "watch statefulsets", "watch networkpolicies", "get "}
+
+
+@pytest.mark.guarantee("G3")
+async def test_a_guard_that_goes_second_stops_what_the_first_one_does_not(
+    bed: Testbed, admin: Admin, namespace: str
+) -> None:
+    """The other one has died just after it renewed its lease."""
+    serving(admin, namespace, "notes")
+    with without(bed, "operator", "guard"):
+        admin.delete("Lease", "meditron-system", names.GUARD_NAME)
+        admin.create(created("meditron-system", names.GUARD_NAME, "died", datetime.now(UTC)))
+        async with guarding(bed) as guard:
+            await until(lambda: guard.lease.is_anothers)
+            await asyncio.to_thread(engage, admin, namespace, "notes")
+            told = await asyncio.to_thread(engaged, admin, namespace, "notes")
+    assert SECOND_PROVES_SECONDS <= told["secondsToStop"] < 5
+    assert is_down(admin, namespace, "notes")
 
 
 async def test_records_are_kept_and_concluded(bed: Testbed, admin: Admin, namespace: str) -> None:
@@ -219,7 +242,7 @@ async def test_it_fails_closed_where_asked_to(bed: Testbed, admin: Admin, namesp
     connection, prober = connection_of(bed), Prober()
     cluster = Blindfolded(connection, CONFIG.request_timeout_seconds, names.GUARD_NAME)
     with without(bed, "operator", "guard"):
-        settings = GuardConfig(operator_namespace="meditron-system", fail_closed_after_seconds=after)
+        settings = replace(CONFIG, fail_closed_after_seconds=after)
         guard = Guard(cluster, prober, settings, Noted(), CHANCE)
         task = asyncio.create_task(guard.run())
         await until(lambda: guard.known.synced)

@@ -27,6 +27,7 @@ from meditron_operator.shell.guard.registrar import Registrar
 from meditron_operator.shell.guard.stopper import Stopper, Tools
 from meditron_operator.shell.guard.teller import Teller
 from meditron_operator.shell.health import Vitals, serve
+from meditron_operator.shell.lease import Clocks, Lease, Place, steady
 from meditron_operator.shell.register import Register
 from meditron_operator.shell.session import connect
 from meditron_operator.shell.workqueue import Chance
@@ -43,6 +44,12 @@ class Guard:
     """Everything that watches and stops. Create it inside the event loop."""
 
     def __init__(self, cluster: Cluster, prober: Prober, config: GuardConfig, records: Records, chance: Chance) -> None:
+        self.lease = Lease(
+            cluster,
+            Place(config.operator_namespace, names.GUARD_NAME),
+            config.identity,
+            Clocks(steady=steady, wall=_now),
+        )
         self.known = Known(cluster, config.operator_namespace, chance)
         self.known.fail_closed_after = config.fail_closed_after_seconds
         self.metrics = GuardMetrics(self.known.ages)
@@ -53,6 +60,7 @@ class Guard:
             looker=Looker(cluster, prober, time.monotonic),
             hands=self._hands,
             metrics=self.metrics,
+            goes_second=lambda: self.lease.is_anothers,
         )
         self.stopper = Stopper(tools, _now, chance)
         self._registrar = Registrar(records, self.known, self.stopper, _now, chance)
@@ -67,12 +75,14 @@ class Guard:
             await self._work()
         finally:
             self._hands.drop()
+            await self.lease.give_back()
 
     async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.stopper.acts.run())
             group.create_task(self.stopper.proofs.run())
             group.create_task(self.known.run())
+            group.create_task(self.lease.run())
             group.create_task(self._registrar.run())
             group.create_task(self._forward())
             if self.known.fail_closed_after:

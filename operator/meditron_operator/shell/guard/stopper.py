@@ -42,6 +42,8 @@ from meditron_operator.shell.guard.teller import Teller
 from meditron_operator.shell.watch import ObjectKey
 from meditron_operator.shell.workqueue import Chance
 
+SECOND_ACTS_SECONDS: Final = 0.2  # after it saw a stop, the guard that goes second: by then nothing is left to do
+SECOND_PROVES_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 0.1  # after something was done: did anything slip in meanwhile?
 FIRST_LOOK_SECONDS: Final = 0.25  # after the first requests; sooner when every pod is known to be gone
 LOOK_SECONDS: Final = 1.0  # while something is left; events come sooner
@@ -56,6 +58,7 @@ class Course:
     mode: Mode
     engaged: bool  # else released
     seen_at: str
+    began: float  # by the clock of the lanes
     moments: Moments = field(default_factory=Moments)
     done: set[Done] = field(default_factory=set)
     pods: dict[str, Pod] = field(default_factory=dict)  # by uid; every one that was seen since the last proof
@@ -76,6 +79,7 @@ class Tools:
     looker: Looker
     hands: Hands
     metrics: GuardMetrics
+    goes_second: Callable[[], bool]  # another guard is at work: what it does need not be done twice
 
 
 class Stopper:
@@ -84,6 +88,7 @@ class Stopper:
     def __init__(self, tools: Tools, now: Callable[[], datetime], chance: Chance) -> None:
         self._known, self._looker, self._hands = tools.known, tools.looker, tools.hands
         self._teller, self._metrics = tools.teller, tools.metrics
+        self._goes_second = tools.goes_second
         self._now = now
         self._clock = chance.clock
         self._courses: dict[ObjectKey, Course] = {}
@@ -115,6 +120,8 @@ class Stopper:
             self.proofs.wake(key)
             return None
         course, stop = self._course(target, off), self._stop(target, off)
+        if (rest := self._behind(course, SECOND_ACTS_SECONDS)) > 0:
+            return rest
         seen = self._known.seen(target)
         due = self._measures(course, stop, target, seen)
         self._metrics.engaged(key, course.mode)
@@ -140,6 +147,8 @@ class Stopper:
         if off is None:
             return await self._let_run(target)
         course, stop = self._course(target, off), self._stop(target, off)
+        if (rest := self._behind(course, SECOND_PROVES_SECONDS)) > 0:
+            return rest
         if course.engaged and continued(stop, target.status) is None:
             await self._teller.tell(target, begun(stop, target.status))
             target = self._known.targets.get(key) or target
@@ -159,6 +168,10 @@ class Stopper:
         told = await self._report(target, stop, course, findings)
         _raise_first(errors)
         return self._next_look(told, step, course, stop, findings)
+
+    def _behind(self, course: Course, seconds: float) -> float:
+        """How long the guard that goes first has before this one does the same."""
+        return course.began + seconds - self._clock() if self._goes_second() else 0.0
 
     def _rest(self, target: Target, course: Course, stop: Stop) -> float:
         """Seconds until a look makes sense: the last proof still counts, pods are known to be there still, or a drain
@@ -252,7 +265,7 @@ class Stopper:
         mode = mode_of(off, told.mode if (told := target.status) else None)
         engaged, course = isinstance(off, Engaged), self._courses.get(target.key)
         if course is None or course.mode is not mode or (engaged and not course.engaged):
-            course = self._courses[target.key] = Course(mode, engaged, rfc3339(self._now()))
+            course = self._courses[target.key] = Course(mode, engaged, rfc3339(self._now()), self._clock())
         course.engaged = engaged
         return course
 
