@@ -12,7 +12,7 @@ from meditron_operator.cli.plan import Output, answer
 from meditron_operator.cli.question import Options, question
 from meditron_operator.cli.records import commands as records
 from meditron_operator.cli.switch import commands as switch
-from meditron_operator.cli.values import LogLevel, namespaces, own_identity, pinned
+from meditron_operator.cli.values import LogLevel, LogLevelOption, namespaces, own_identity, pinned
 from meditron_operator.core.catalog.quantization import Quantization
 from meditron_operator.core.sizing.demand import Dtype, KvCacheDtype
 
@@ -232,9 +232,7 @@ def operator(  # noqa: PLR0913 - the options are the command's interface
             help="Who holds the lease; two that run at once must differ. (default: the host's name and a random part)",
         ),
     ] = "",
-    log_level: Annotated[
-        LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
-    ] = LogLevel.INFO,
+    log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Run the operator: in a pod with its service account, elsewhere with the kubeconfig of KUBECONFIG.
 
@@ -282,9 +280,7 @@ def guard(
             help="Who goes first; two that run at once must differ. (default: the host's name and a random part)",
         ),
     ] = "",
-    log_level: Annotated[
-        LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
-    ] = LogLevel.INFO,
+    log_level: LogLevelOption = LogLevel.INFO,
 ) -> None:
     """Run the guard of the kill switch: it takes down what is engaged, proves that it is off, and tells.
 

@@ -3,6 +3,7 @@
 import platform
 import secrets
 from enum import StrEnum, auto
+from typing import Annotated
 
 import typer
 
@@ -25,7 +26,7 @@ def namespaces(asked: list[str] | None) -> list[str]:
 
 
 def own_identity() -> str:
-    """Of this process, in a lease."""
+    """Of a process, in a lease."""
     return f"{platform.node()}_{secrets.token_hex(4)}"
 
 
@@ -36,3 +37,8 @@ class LogLevel(StrEnum):
     INFO = auto()
     WARNING = auto()
     ERROR = auto()
+
+
+LogLevelOption = Annotated[
+    LogLevel, typer.Option(envvar="MEDITRON_LOG_LEVEL", help="Least important records to write.")
+]
