@@ -22,7 +22,7 @@ from meditron_operator.errors import RefusedError, UnavailableError
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.guard.prober import Prober
 from meditron_operator.shell.guard.runtime import Guard
-from meditron_operator.shell.guard.stopper import SECOND_PROVES_SECONDS
+from meditron_operator.shell.guard.stopper import SECOND_ACTS_SECONDS
 from meditron_operator.shell.session import Connection, connect
 from meditron_operator.shell.workqueue import Chance
 from tests.cluster.guard.told import (
@@ -169,7 +169,7 @@ async def test_a_guard_that_goes_second_stops_what_the_first_one_does_not(
             await until(lambda: guard.lease.is_anothers)
             await asyncio.to_thread(engage, admin, namespace, "notes")
             told = await asyncio.to_thread(engaged, admin, namespace, "notes")
-    assert SECOND_PROVES_SECONDS <= told["secondsToStop"] < 5
+    assert SECOND_ACTS_SECONDS <= told["secondsToStop"] < 5
     assert is_down(admin, namespace, "notes")
 
 
