@@ -20,7 +20,8 @@ def crashes(bed: Testbed) -> list[Crash]:
     begin = time.monotonic()
     with campaign(bed) as everything:
         found = everything.run()
-    print(f"\n{len(found)} crashes in {time.monotonic() - begin:.0f} s\n{result_table(found)}")
+    count = sum(crash.point is not None and crash.reached for crash in found)
+    print(f"\n{count} crashes in {time.monotonic() - begin:.0f} s\n{result_table(found)}")
     return found
 
 
