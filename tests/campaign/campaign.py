@@ -22,6 +22,7 @@ QUIET_SECONDS: Final = 1.0
 LONG_QUIET_SECONDS: Final = 1.0 + SHORTAGE_SECONDS
 """The same, longer than the shortest time after which the operator looks again without being woken."""
 GONE_SECONDS: Final = 60.0
+MENDS: Final = 2
 _LOOK_SECONDS: Final = 0.2
 _CONFLICT: Final = 409
 
@@ -73,13 +74,20 @@ class Campaign:
                 self._operate(lane)
             going = self._judge(going, _operated)
             self.figures.phases.update(lane.seen.phase for lane in going if lane.seen)
-        for lane in going:
-            lane.mend(self.admin)
-        going = self._compare_with_fresh(self._judge(going, _operated))
+        going = self._compare_with_fresh(self._mended(going))
         for lane in going:
             lane.send(self.admin, lane.start)
-        self._judge(going, _is_as_first)
+        self._judge(self._mended(self._judge(going, _operated)), _is_as_first)
         self._delete()
+
+    def _mended(self, lanes: Sequence[Lane]) -> list[Lane]:
+        """Once everything is done that the status asks for; one thing may lead to another."""
+        lanes = list(lanes)
+        for _ in range(MENDS):
+            asked = [lane for lane in lanes if lane.mend(self.admin)]
+            if asked:
+                lanes = self._judge(lanes, _operated)
+        return lanes
 
     def _operate(self, lane: Lane) -> None:
         change, answer = lane.act(self.admin)
@@ -173,7 +181,7 @@ def _began(lane: Lane, seen: Seen) -> list[str]:
 
 def _operated(lane: Lane, seen: Seen) -> list[str]:
     found = inconsistent(lane.seen, seen)
-    if lane.back and lane.good is not None:
+    if lane.back and lane.good is not None and not _elsewhere(seen, lane.good[1]):
         found += [f"is not as it was: {each}" for each in _differences(seen, lane.good[1])]
     return found
 
@@ -186,6 +194,11 @@ def _unlike(seen: Seen, fresh: Seen) -> list[str]:
 def _is_as_first(lane: Lane, seen: Seen) -> list[str]:
     assert lane.first is not None
     return [f"is not as at first: {each}" for each in _differences(seen, lane.first)]
+
+
+def _elsewhere(seen: Seen, before: Seen) -> bool:
+    """Whether auto stays on the card of the spec in between: nothing is as it was then, until a person asks for it."""
+    return seen.on_another_card or before.on_another_card
 
 
 def _differences(seen: Seen, before: Seen) -> list[str]:

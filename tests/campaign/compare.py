@@ -47,11 +47,24 @@ TAKEN_BACK: Final = (
 )
 
 
+INVALID: Final = (
+    Excuse("[!i]*", "children of the last spec that could be carried out stay"),
+    *(
+        Excuse(f"itself/{field}", "tells of them")
+        for field in ("endpoint", "engine", "plan", "gpuChoice", "desiredReplicas", "conditions/Isolated/*")
+    ),
+    *WAITING,
+)
+"""Where a spec can't be carried out."""
+
+
 def excuses(one: Seen, other: Seen, stayed: bool) -> tuple[Excuse, ...]:
     """What may differ between two deployments with the same spec; `stayed`: one of them had another one before."""
     both = (one, other)
     if any(seen.status.get("reason") == "RolledBack" for seen in both):
         return *ALWAYS, *TAKEN_BACK
+    if all(seen.phase == "Invalid" for seen in both):
+        return *ALWAYS, *INVALID
     if not all(seen.serves for seen in both):
         return *ALWAYS, *WAITING
     return (*ALWAYS, *STAYED) if stayed else ALWAYS

@@ -11,8 +11,9 @@ from tests.faults.operators import Operator, Start, running
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE, SERVICE_ACCOUNT
 
-NODES: Final = "L4:8:40,A100-80GB:8:40,RTX-4090:8:40"
-"""Enough that no lane ever waits for the GPUs of another."""
+NODES: Final = "L4:8:150,A100-80GB:8:60,RTX-4090:8:60"
+"""Enough that no lane waits for the GPUs of another. Most are on L4, spread over the nodes, and a replica that takes
+all eight GPUs of a node must find an empty one: else auto takes another card for the fresh one."""
 OPERATIONS: Final = 300
 
 

@@ -75,8 +75,8 @@ class Lane:
             self.changes.popleft()
         return self.changes.popleft()
 
-    def mend(self, admin: Admin) -> None:
-        """At the end: what the status asks a person for."""
+    def mend(self, admin: Admin) -> bool:
+        """What the status asks a person for; whether it asks for anything."""
         assert self.seen is not None
         self.back = self.seen.phase == "Invalid"
         if self.back:
@@ -84,6 +84,12 @@ class Lane:
         elif self.seen.status["reason"] == "OutageNeeded":
             allow = Change(((("rollout", "allowOutage"), True),))
             self._tell(str(allow), self.send(admin, allow.of(self.spec)))
+        elif self.seen.on_another_card:
+            admin.delete("StatefulSet", self.namespace, NAME)
+            self.told.append("the StatefulSet is deleted, to have a card chosen anew")
+        else:
+            return False
+        return True
 
     def _go_back(self, admin: Admin) -> Answer:
         assert self.good is not None

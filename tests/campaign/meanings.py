@@ -27,13 +27,10 @@ MEANINGS: Final[Mapping[str, tuple[Any, ...]]] = {
     "model.id": ("meditron-7b", "epfl-llm/meditron-7b", "meditron3-8b", "meditron-70b", "ward/unheard-of"),
     "model.contextTokens": (64, 512, 1024, 2048, 4096, 131072),
     "model.concurrency": (1, 2, 4, 8, 1024),
-    "model.source.persistentVolumeClaim": (
-        {"claimName": "weights"},
-        {"claimName": "weights", "path": "meditron-7b"},
-        {"claimName": "elsewhere"},
-    ),
     "model.source": (
         {"persistentVolumeClaim": {"claimName": "weights", "path": "gptq/final"}},
+        {"persistentVolumeClaim": {"claimName": "weights"}},
+        {"persistentVolumeClaim": {"claimName": "elsewhere"}},
         {"image": {"reference": _WEIGHTS_IMAGE}},
         {"persistentVolumeClaim": {"claimName": "weights"}, "image": {"reference": _WEIGHTS_IMAGE}},
     ),

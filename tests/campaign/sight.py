@@ -52,6 +52,11 @@ class Seen:
         return self.phase in ("Ready", "Idle")
 
     @property
+    def on_another_card(self) -> bool:
+        """Whether auto stays on a card, and would choose another one, or none, now."""
+        return condition(self.deployment, "PlanCurrent").get("reason") in ("BetterChoice", "CardBarred")
+
+    @property
     def at_rest(self) -> bool:
         """Whether the status speaks of this spec, and of nothing that is on its way."""
         if not current(self.deployment) or self.phase not in RESTS:

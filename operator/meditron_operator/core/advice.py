@@ -20,6 +20,7 @@ NEXT: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("Accepted", "NoGPUNodes"): "add nodes, or check the device plugin and GPU feature discovery",
         ("PlanCurrent", "BetterChoice"): "nothing has to be done; the message says how to move",
         ("PlanCurrent", "CardGone"): "bring the card back, or name another one in spec.gpu.type",
+        ("PlanCurrent", "CardBarred"): "let a node that has the card take replicas again, or correct spec.gpu",
         ("PlanVerified", "PredictionOff"): "do what the message says, and report it",
         ("Scheduled", "WaitingForGPU"): "free GPUs, add a node, or lower spec.replicas",
         ("Scheduled", "NoSuchNode"): "correct spec.gpu, or check the labels of the nodes",

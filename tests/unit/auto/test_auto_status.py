@@ -19,8 +19,16 @@ from tests.unit.kit import OPERATOR_NAMESPACE, OWNER, child, pod, spec, stored
 from tests.unit.kit import case as usual
 
 NOW = "2026-02-02T02:02:02Z"
-SPEC = spec({"gpu.type": "auto", "model.id": "meditron-7b", "model.quantization": "none", "model.contextTokens": 2048})
+SPEC_CHANGES = {
+    "gpu.type": "auto",
+    "model.id": "meditron-7b",
+    "model.quantization": "none",
+    "model.contextTokens": 2048,
+}
+SPEC = spec(SPEC_CHANGES)
 A100, L4, T4 = node("A100-80GB"), node("L4"), node("T4")
+CORDONED = node("A100-80GB", spec={"unschedulable": True})
+ELSEWHERE = spec({**SPEC_CHANGES, "gpu.nodeSelector": {"disk": "none-has-it"}})
 READY = pod("ward-0", node="a100-80gb-0")
 
 
@@ -55,6 +63,9 @@ CONDITIONS = [
     ((A100, unknown()), (A100,), SPEC, "False BetterChoice", "to move, with a restart, delete StatefulSet ward"),
     ((L4,), (A100,), SPEC, "False CardGone", "no node has A100-80GB any more; L4 would be chosen now"),
     ((), (A100,), SPEC, "False CardGone", "no node has A100-80GB any more"),
+    ((CORDONED,), (A100,), SPEC, "False CardBarred",
+     "no card would be chosen now, so it stays A100-80GB: no node may be used: a100-80gb-0 is cordoned"),
+    ((A100,), (A100,), ELSEWHERE, "False CardBarred", "so it stays A100-80GB: no node may be used: a100-80gb-0"),
     ((A100,), (A100,), spec(), "True Fixed", "spec.gpu.type names A100-80GB"),
     ((A100,), (A100,), {}, "Unknown NotAccepted", "not accepted"),
 ]  # fmt: skip

@@ -50,6 +50,7 @@ class Choice:
     kept: bool  # it was the card before
     better: RunnerUp | None  # what would be chosen now, were this card not kept
     gone: bool  # no node has this card any more
+    barred: str  # why none of the nodes that have it would do now; empty where one would
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,7 @@ def choose(wanted: Wanted, market: Market, current: Current | None) -> Choice | 
         kept=kept is not None,
         better=better,
         gone=seen.offer(chosen.gpu.name) is None,
+        barred=next((each.reason for each in refusals if each.gpu_type == chosen.gpu.name), ""),
     )
 
 

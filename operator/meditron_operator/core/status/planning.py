@@ -29,6 +29,8 @@ def plan_current(view: View) -> Condition:
             f"not {each} x {card} ({accepted.sized.plan.profile}); {_how_to_move(view, better.gpu_type)}"
         )
         return _current(Truth.FALSE, "BetterChoice", message)
+    if choice.barred:
+        return _current(Truth.FALSE, "CardBarred", f"no card would be chosen now, so it stays {card}: {choice.barred}")
     return _current(Truth.TRUE, "Current", f"{card} is what would be chosen now")
 
 
