@@ -128,8 +128,12 @@ async def test_lists_that_say_something_else() -> None:
             assert await cluster.list(PODS) == ([], "9")
         with proxy.fault(pods(kinds.every_other)):
             assert [item["metadata"]["name"] for item in (await cluster.list(PODS))[0]] == ["a", "c"]
-        with proxy.fault(pods(kinds.crowd(100, lambda number: thing(f"other-{number}", 9)))):
+        crowd = kinds.crowded(100, lambda number: thing(f"other-{number}", 9))
+        with proxy.fault(Rule(verb("list", resource="pods"), crowd)):
             assert len((await cluster.list(PODS))[0]) == 103
+            pages = [page async for page in cluster.pages(PODS, size=40)]
+        assert [len(items) for items, _ in pages] == [43, 40, 20]
+        assert {version for _, version in pages} == {"9"}
 
 
 async def test_watches_that_are_no_good() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.observer import Observer
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.watch import ObjectKey, replace_all
 from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import ApiServer, connected
 
@@ -41,7 +41,7 @@ async def observed(cluster: Cluster) -> tuple[Observer, list[ObjectKey]]:
 async def test_nodes_wake_those_who_choose_and_once_only() -> None:
     async with connected(ApiServer()) as (cluster, _):
         observer, woken = await observed(cluster)
-        observer._nodes.replace_all([node(f"n{number}", 5) for number in range(9)], "5")
+        replace_all(observer._nodes, [node(f"n{number}", 5) for number in range(9)], "5")
         await asyncio.sleep(0)
         assert woken == [("ward", "auto")]
 
@@ -86,3 +86,24 @@ async def test_the_first_of_the_scopes_says_since_when_a_drain_is_asked_for() ->
         assert observer.drain_since(named) == "t2"
         observer._switches.put(drained("Namespace", "ward", "t1"))
         assert observer.drain_since(named) == "t1"
+
+
+async def test_a_list_that_leaves_a_namespace_out_releases_nothing() -> None:
+    """Only people release. When the namespace is there without the annotation, or deleted, it holds nothing off."""
+    async with connected(ApiServer()) as (cluster, _):
+        observer, woken = await observed(cluster)
+        named = observer.deployment(("ward", "named"))
+        assert named is not None
+        stopped, free = drained("Namespace", "ward", "t1"), {"metadata": {"name": "ward", "resourceVersion": "12"}}
+        observer._switches.put(stopped)
+        woken.clear()
+
+        replace_all(observer._switches, [], "11")
+
+        assert observer.off(named) is not None
+        assert woken == []
+        replace_all(observer._switches, [free], "12")
+        assert observer.off(named) is None
+        observer._switches.put({"metadata": stopped["metadata"] | {"resourceVersion": "13"}})
+        observer._switches.drop({"metadata": stopped["metadata"] | {"resourceVersion": "14"}})
+        assert observer.off(named) is None

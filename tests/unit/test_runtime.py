@@ -1,27 +1,33 @@
-"""The running process: what it does when Kopf had to list the deployments anew."""
+"""The running process: how it begins, and what it keeps of the deployments."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from kubernetes.client import Configuration
 
 from meditron_operator.config import Config
-from meditron_operator.errors import FatalError
-from meditron_operator.shell.cluster import DEPLOYMENTS
-from meditron_operator.shell.runtime import Runtime
+from meditron_operator.errors import ConflictError, FatalError, RefusedError, UnavailableError
+from meditron_operator.shell.runtime import REFUSED_DELAY_SECONDS, Runtime
+from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS
 from tests.unit.apiserver import Answer, ApiServer, serving, thing
-from tests.unit.eventually import DEADLINE_SECONDS, eventually
+from tests.unit.eventually import DEADLINE_SECONDS
 
 CONFIG = Config(operator_namespace="o", identity="me", health_host="127.0.0.1", health_port=0)
+KEY = ("ns", "notes")
 
 
-def deployment(name: str) -> dict[str, Any]:
+def wall() -> datetime:
+    return datetime(2026, 2, 2, tzinfo=UTC)
+
+
+def deployment(name: str, **annotations: str) -> dict[str, Any]:
     found = thing(name, 5)
-    found["metadata"]["uid"] = name
+    found["metadata"] |= {"uid": name, "annotations": annotations}
     return found
 
 
@@ -30,7 +36,7 @@ async def running(server: ApiServer) -> AsyncIterator[Runtime]:
     async with serving(server) as url:
         configuration = Configuration()
         configuration.host = url
-        runtime = Runtime(CONFIG, configuration)
+        runtime = Runtime(CONFIG, configuration, wall)
         await runtime.start(asyncio.Event())
         try:
             yield runtime
@@ -38,49 +44,32 @@ async def running(server: ApiServer) -> AsyncIterator[Runtime]:
             await runtime.close()
 
 
-async def kopf_lists(runtime: Runtime) -> None:
-    connection = runtime.connect()
-    async with connection.http.get(connection.server + DEPLOYMENTS.path()) as answer:
-        await answer.read()
-
-
-def lists_of_deployments(server: ApiServer) -> int:
-    return sum(asked["path"] == DEPLOYMENTS.path() and "watch" not in asked for asked in server.asked)
-
-
-async def test_what_vanished_between_two_lists_of_kopf_is_forgotten() -> None:
-    """Kopf tells of deletions only when it saw them happen."""
-    server = ApiServer(lists=deque([([], 10)]))
+async def test_it_is_ready_once_every_kind_was_listed() -> None:
+    """Also when nothing of a kind is there, or the first answer is none."""
+    server = ApiServer(lists=deque([Answer(503), ([], 10)]))
     async with running(server) as runtime:
         await runtime.observer.synced()
-        runtime.deployments.put(deployment("ghost"))
-        await kopf_lists(runtime)
-        assert runtime.deployments.all()  # the first list is the beginning, nothing can have been missed
-
-        await kopf_lists(runtime)
-
-        await eventually(lambda: not runtime.deployments.all())
-        asked = lists_of_deployments(server)
-        assert asked == 4  # ours at the start, Kopf's two and the one that found out
-        await kopf_lists(runtime)
-        await eventually(lambda: lists_of_deployments(server) == asked + 2)
+        assert runtime._vitals().synced
+        assert "meditrondeployments" in runtime._vitals().watches
 
 
-async def test_a_list_that_fails_is_tried_again() -> None:
-    server = ApiServer(lists=deque([([], 10)]))
-    async with running(server) as runtime:
-        await runtime.observer.synced()
-        await kopf_lists(runtime)
-        runtime.deployments.put(deployment("ghost"))
-        server.lists = deque([([], 11), Answer(503, headers={"Retry-After": "1"}), ([], 12)])
-
-        await kopf_lists(runtime)
-
-        await eventually(lambda: not runtime.deployments.all())
+@pytest.mark.parametrize(
+    ("error", "annotations", "seconds"),
+    [
+        (UnavailableError("later"), {}, FIRST_DELAY_SECONDS),
+        (RefusedError("quota"), {}, REFUSED_DELAY_SECONDS),
+        (ConflictError("again"), {}, REFUSED_DELAY_SECONDS),
+        (RefusedError("policy"), {"meditron.ai/kill-switch": "halt"}, FIRST_DELAY_SECONDS),
+    ],
+)
+async def test_how_soon_a_second_try_comes(error: Any, annotations: dict[str, str], seconds: float) -> None:
+    async with running(ApiServer(lists=deque([([], 10)]))) as runtime:
+        runtime.observer.deployments.put(deployment("notes", **annotations))
+        assert runtime._first_delay(KEY, error) == seconds
 
 
 async def test_without_the_crd_it_ends_and_says_so() -> None:
-    """Kopf would look once and stay blind for ever."""
+    """Its watch would ask for ever, and nobody hear why nothing happens."""
     server, stop = (
         ApiServer(lists=deque([Answer(404, b'{"message": "the server could not find it"}')])),
         asyncio.Event(),
@@ -88,7 +77,7 @@ async def test_without_the_crd_it_ends_and_says_so() -> None:
     async with serving(server) as url:
         configuration = Configuration()
         configuration.host = url
-        runtime = Runtime(CONFIG, configuration)
+        runtime = Runtime(CONFIG, configuration, wall)
         await runtime.start(stop)
         async with asyncio.timeout(DEADLINE_SECONDS):
             await stop.wait()

@@ -9,10 +9,9 @@ import pytest
 import trustme
 import yaml
 from kubernetes.client import Configuration
-from yarl import URL
 
 from meditron_operator.errors import ApiError
-from meditron_operator.shell.session import connect, load_configuration
+from meditron_operator.shell.session import TokenFile, connect, load_configuration
 from tests.unit.apiserver import Answer, ApiServer, connected, serving
 
 OK = Answer(200, b"{}")
@@ -54,6 +53,45 @@ async def test_a_rotated_token_is_used_from_the_next_request_on() -> None:
     assert [headers["Authorization"] for headers in server.headers] == ["Bearer one", "Bearer two"]
 
 
+def test_a_pods_token_is_read_anew_by_a_clock_that_never_jumps(tmp_path: Path) -> None:
+    """Not by the wall clock, and an empty or missing file leaves the one before."""
+    configuration, now, path = Configuration(), 100.0, tmp_path / "token"
+    token = TokenFile(path, lambda: now)
+
+    def header(content: str | None, later: float) -> str | None:
+        nonlocal now
+        now += later
+        path.unlink(missing_ok=True)
+        if content is not None:
+            path.write_text(content, encoding="utf-8")
+        return configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+
+    configuration.api_key["BearerToken"] = "bearer first"
+    configuration.refresh_api_key_hook = token  # type: ignore[assignment]
+    assert header("second\n", 59) == "bearer first"
+    assert header("second\n", 1) == "Bearer second"
+    assert header("third", 59) == "Bearer second"
+    assert header(None, 1) == "Bearer second"
+    assert header("", 1) == "Bearer second"
+    assert header("fourth", 1) == "Bearer fourth"
+
+
+def test_a_pod_uses_its_service_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, authority = tmp_path / "token", tmp_path / "ca.crt"
+    token.write_text("t0ken", encoding="utf-8")
+    trustme.CA().cert_pem.write_to_path(authority)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_CERT_FILENAME", str(authority))
+
+    found = load_configuration()
+
+    assert found.host == "https://10.0.0.1:443"
+    assert found.get_api_key_with_prefix("BearerToken", alias="authorization") == "bearer t0ken"
+    assert isinstance(found.refresh_api_key_hook, TokenFile)
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_does_not_carry_the_token_away(status: int) -> None:
     other = ApiServer(lists=deque([OK]))
@@ -66,24 +104,6 @@ async def test_a_redirect_does_not_carry_the_token_away(status: int) -> None:
             pass
     assert "Authorization" in server.headers[0]
     assert all("Authorization" not in headers for headers in other.headers)
-
-
-async def test_successes_are_told_and_failures_are_not() -> None:
-    server = ApiServer(lists=deque([OK, Answer(404), Answer(500), OK]))
-    told: list[tuple[str, str]] = []
-
-    def tell(method: str, url: URL) -> None:
-        told.append((method, url.path))
-
-    async with serving(server) as url:
-        configuration = Configuration()
-        configuration.host = url
-        connection = connect(configuration, tell)
-        for number in range(4):
-            async with connection.http.get(f"{url}/{number}"):
-                pass
-        await connection.http.close()
-    assert told == [("GET", "/0"), ("GET", "/3")]
 
 
 def kubeconfig(server: str = "https://127.0.0.1:6443", **cluster: str) -> dict[str, Any]:

@@ -95,6 +95,9 @@ CASES: list[tuple[str, Off | None, SwitchStatus | None, float, str | None]] = [
     ("held until 30.25", engaged("drain", reason="other words"), ENGAGING, 1, SINCE),
     ("held until 30", engaged("drain"), told(engaged_at=None), 1, SINCE),
     ("held until 30", engaged("drain"), told(engaged_at="junk"), 1, SINCE),
+    # a clock that is behind the server's, or was set back
+    ("held until -3570", engaged("drain"), None, -3600, SINCE),
+    ("held until -3570", engaged("drain"), ENGAGING, -3600, SINCE),
     # cut already, says the guard
     ("cut", engaged("drain"), told("Engaged"), 1, SINCE),
     ("cut", engaged("drain"), told("EngagedUnverified"), 1, SINCE),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meditron_operator.shell.watch import Store
+from meditron_operator.shell.watch import Store, replace_all
 from tests.unit.apiserver import thing
 
 Item = tuple[str, Any]
@@ -79,9 +79,49 @@ def test_a_late_answer_does_not_bring_back_what_is_gone() -> None:
 def test_a_late_answer_does_not_bring_back_what_a_list_left_out() -> None:
     found = store()
     found.put(thing("a", 5))
-    found.replace_all([], "7")
+    replace_all(found, [], "7")
     found.put(thing("a", 6))
     assert found.all() == ()
+
+
+def test_what_a_wrong_list_left_out_comes_back_with_the_next_one() -> None:
+    """Its own version is older than both lists."""
+    found = store()
+    found.put(thing("a", 5))
+    replace_all(found, [], "7")
+    assert found.is_left_out(KEY)
+    replace_all(found, [thing("a", 5)], "6")
+    assert found.all() == (), "a list from before"
+
+    replace_all(found, [thing("a", 5)], "8")
+
+    assert names(found) == ["a"]
+    assert not found.is_left_out(KEY)
+
+
+def test_what_is_read_by_its_name_is_there_whatever_a_list_left_out() -> None:
+    found = store()
+    found.put(thing("a", 5))
+    replace_all(found, [], "7")
+    found.confirm(thing("a", 5))
+    assert names(found) == ["a"]
+    assert not found.is_left_out(KEY)
+
+
+def test_a_deletion_that_was_told_is_not_in_doubt() -> None:
+    found = store()
+    found.put(thing("a", 5))
+    replace_all(found, [], "7")
+    found.discard(KEY)
+    assert not found.is_left_out(KEY)
+    found.put(thing("a", 8))
+    replace_all(found, [], "10")
+    found.drop(thing("a", 9))
+    assert not found.is_left_out(KEY)
+    found.put(thing("a", 12))
+    found.drop(thing("a", 13))
+    found.confirm(thing("a", 12))
+    assert found.all() == (), "it was deleted while it was read"
 
 
 def test_what_was_deleted_by_us_comes_back_only_until_the_watch_tells() -> None:
@@ -107,7 +147,7 @@ def test_a_list_drops_ghosts_but_not_what_is_younger() -> None:
     for name, version in (("ghost", 3), ("kept", 4), ("younger", 12), ("changed", 5)):
         found.put(thing(name, version, v=version))
     changes.clear()
-    found.replace_all([thing("kept", 4, v=4), thing("changed", 9, v=9), thing("new", 8, v=8)], "10")
+    replace_all(found, [thing("kept", 4, v=4), thing("changed", 9, v=9), thing("new", 8, v=8)], "10")
     assert names(found) == ["changed", "kept", "new", "younger"]
     assert sorted(changes) == ["changed", "ghost", "new"]
 
@@ -115,7 +155,7 @@ def test_a_list_drops_ghosts_but_not_what_is_younger() -> None:
 def test_a_list_is_older_news_than_a_later_write() -> None:
     found = store()
     found.put(thing("a", 12, x=12))
-    found.replace_all([thing("a", 9, x=9)], "10")
+    replace_all(found, [thing("a", 9, x=9)], "10")
     assert found.get(KEY) == ("a", {"x": 12})
 
 

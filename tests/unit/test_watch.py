@@ -1,6 +1,7 @@
 """A watch against a server that does what servers, proxies and networks do."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -74,6 +75,48 @@ async def test_lists_and_then_follows() -> None:
     assert server.asked[0]["labelSelector"] == "a=b"
     assert server.asked[1]["resourceVersion"] == "10"
     assert server.asked[1]["allowWatchBookmarks"] == "true"
+
+
+def page(*names: str, version: int = 10, more: str = "") -> Answer:
+    """One of several."""
+    meta = {"resourceVersion": str(version), "continue": more}
+    return Answer(200, json.dumps({"items": [thing(name, 1) for name in names], "metadata": meta}).encode())
+
+
+async def test_a_large_kind_comes_in_pages() -> None:
+    lists: deque[Any] = deque([page("a", "b", more="x"), page("c", more="y"), page("d")])
+    async with following(ApiServer(lists=lists)) as followed:
+        await eventually(lambda: followed.watched_from == ["10"])
+        await followed.names("a", "b", "c", "d")
+        asked = [query for query in followed.server.asked if "watch" not in query]
+        assert [query.get("continue") for query in asked] == [None, "x", "y"]
+        assert {query["limit"] for query in asked} == {"500"}
+        assert {query["labelSelector"] for query in asked} == {"a=b"}
+
+
+@pytest.mark.parametrize("broken", [Answer(410, b'{"message": "too old"}'), Answer(503), Answer(200, b"<html>")])
+async def test_a_list_that_breaks_in_its_middle_drops_nothing(broken: Answer) -> None:
+    """What its later pages would have shown is not gone."""
+    first: Any = listing("kept", "ghost")
+    lists: deque[Any] = deque([first, page("new", version=20, more="x"), broken, page("new", "kept", version=30)])
+    async with following(ApiServer(lists=lists, watches=deque([[gone()]]))) as followed:
+        seen: list[set[str]] = []
+
+        def is_over() -> bool:
+            seen.append(set(followed.store.all()))
+            return followed.watched_from == ["10", "30"]
+
+        await eventually(is_over)
+        assert all("kept" in stored for stored in seen if stored)
+        assert {"kept", "ghost", "new"} in seen
+        await followed.names("kept", "new")
+
+
+@pytest.mark.parametrize("item", [{}, None, 7, {"metadata": {}}, {"metadata": {"name": "a", "resourceVersion": "x"}}])
+async def test_an_item_that_is_no_object_makes_no_list(item: Any) -> None:
+    body = json.dumps({"items": [item], "metadata": {"resourceVersion": "10"}}).encode()
+    async with following(ApiServer(lists=deque([Answer(200, body), listing("a")]))) as followed:
+        await followed.names("a")
 
 
 async def test_not_synced_before_the_first_list() -> None:

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meditron_operator.errors import UnavailableError
+from meditron_operator.errors import RefusedError, UnavailableError
 from meditron_operator.shell.workqueue import (
     FIRST_DELAY_SECONDS,
     LONGEST_DELAY_SECONDS,
@@ -68,9 +69,12 @@ class Work:
 
 @asynccontextmanager
 async def started(
-    work: Callable[[str], Awaitable[float | None]], clock: Callable[[], float] | None = None, workers: int = 2
+    work: Callable[[str], Awaitable[float | None]],
+    clock: Callable[[], float] | None = None,
+    workers: int = 2,
+    **options: Any,
 ) -> AsyncIterator[WorkQueue[str]]:
-    queue = WorkQueue(work, Chance(clock=clock or Clock(), random=lambda: 0.0))
+    queue = WorkQueue(work, Chance(clock=clock or Clock(), random=lambda: 0.0), **options)
     running = asyncio.create_task(queue.run(workers))
     try:
         yield queue
@@ -198,6 +202,25 @@ async def test_the_server_says_when_to_come_back() -> None:
         await eventually(lambda: queue._due)
         assert queue._due == {"a": 30.0}
     assert tries == 1
+
+
+async def test_some_failures_are_left_alone_for_longer() -> None:
+    tried = 0
+
+    async def fail(_key: str) -> float | None:
+        nonlocal tried
+        tried += 1
+        raise RefusedError("quota")
+
+    clock, delays = Clock(), []
+    async with started(
+        fail, clock, first_delay=lambda key, error: 1.0 if isinstance(error, RefusedError) else 9.0
+    ) as queue:
+        for number in range(1, 9):
+            await queue.wake("a")
+            await eventually(lambda: tried == number and queue._due)  # noqa: B023
+            delays.append(queue._due["a"])
+    assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
 
 
 async def test_a_success_forgets_earlier_failures() -> None:

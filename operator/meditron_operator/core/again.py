@@ -7,9 +7,9 @@ from typing import Any, Final
 from meditron_operator.core.status import View
 
 SHORTAGE_SECONDS: Final = 5.0  # how stale the numbers about missing GPUs may get; asks the server for nothing
-REFUSED_SECONDS: Final = 60.0  # a quota, a policy or a foreign object may be gone by then
+TROUBLE_SECONDS: Final = 60.0  # a foreign object, which no watch shows us, may be gone by then
 
-_BY_PHASE: Final[Mapping[str, float]] = {"Degraded": REFUSED_SECONDS, "WaitingForGPU": SHORTAGE_SECONDS}
+_BY_PHASE: Final[Mapping[str, float]] = {"Degraded": TROUBLE_SECONDS, "WaitingForGPU": SHORTAGE_SECONDS}
 
 
 def look_again_seconds(view: View, status: Mapping[str, Any], moment: datetime, resync_seconds: float) -> float:

@@ -13,6 +13,7 @@ import aiohttp
 from meditron_operator import names
 from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import ConflictError, FencedError, UnavailableError, UntrustedError
+from meditron_operator.shell import streams
 from meditron_operator.shell.answers import raise_for_status
 from meditron_operator.shell.session import Connection
 
@@ -64,7 +65,7 @@ _MERGE_PATCH: Final = "application/merge-patch+json"
 _STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"  # merges lists of conditions by their type
 LOG_HEAD_BYTES: Final = 2**20  # a start takes some 10 KB
 LOG_SECONDS: Final = 10.0
-_MAX_LINE_BYTES: Final = 8 * 2**20  # one watch event is one line; etcd's limit for an object is 1.5 MiB
+PAGE_OBJECTS: Final = 500  # of a list that may be the whole cluster's: kubectl's own size
 
 
 class Cluster:
@@ -190,13 +191,36 @@ class Cluster:
         try:
             async with self._http.get(self._server + path, params=params, timeout=timeout) as response:
                 await raise_for_status(response)
-                async for line in _lines(response.content):
+                async for line in streams.lines(response.content):
                     left -= len(line)
                     if left < 0:
                         return
                     yield line.decode(errors="replace")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UnavailableError(f"GET {path}: {_words(error)}") from error
+
+    async def pages(
+        self, resource: Resource, selector: str = "", size: int = PAGE_OBJECTS
+    ) -> AsyncGenerator[tuple[list[Manifest], str], None]:
+        """All objects of a kind as of one moment, `size` at a time, each time with that moment's resourceVersion.
+
+        However many there are, no more than a page of them is in memory at once. NotFoundError when the server forgot
+        that moment before the last page: begin again.
+        """
+        params = _selected(selector) | {"limit": str(size)}
+        while True:
+            answer = await self._request("GET", resource.path(), params=params)
+            try:
+                items, meta = answer.get("items") or [], answer["metadata"]
+                for item in items:
+                    streams.require_object(item)
+                version, more = str(int(meta["resourceVersion"])), meta.get("continue")
+            except (LookupError, TypeError, ValueError) as error:
+                raise UnavailableError(f"the answer is no list of {resource.plural}") from error
+            yield items, version
+            if not more:
+                return
+            params["continue"] = str(more)
 
     async def list(
         self, resource: Resource, selector: str = "", *, namespace: str = "", fields: str = "", cached: bool = False
@@ -228,8 +252,8 @@ class Cluster:
         try:
             async with self._http.get(self._server + resource.path(), params=params, timeout=timeout) as response:
                 await raise_for_status(response)
-                async for line in _lines(response.content):
-                    yield _event(line)
+                async for line in streams.lines(response.content):
+                    yield streams.event(line)
         except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError) as error:  # or no event at all
             raise UnavailableError(f"watch of {resource.plural} broke: {_words(error)}") from error
 
@@ -273,28 +297,3 @@ def _selected(selector: str) -> dict[str, str]:
 def _words(error: BaseException) -> str:
     """A time-out says nothing by itself."""
     return str(error) or type(error).__name__
-
-
-def _event(line: bytes) -> tuple[str, Manifest]:
-    """A line that is no event, of a proxy for instance, raises LookupError, TypeError or ValueError."""
-    event = json.loads(line)
-    kind, obj = event["type"], event["object"]
-    if kind != "ERROR":
-        int(obj["metadata"]["resourceVersion"])
-    elif not isinstance(obj, dict):
-        raise TypeError("an error without a Status")
-    return kind, obj
-
-
-async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Complete lines of any length up to the limit; aiohttp's own iterator refuses long ones."""
-    buffer = bytearray()
-    async for chunk in stream.iter_any():
-        buffer += chunk
-        *complete, rest = buffer.split(b"\n")
-        for line in complete:
-            if line:
-                yield bytes(line)
-        buffer = bytearray(rest)
-        if len(buffer) > _MAX_LINE_BYTES:
-            raise ValueError(f"an event of more than {_MAX_LINE_BYTES} bytes")

@@ -1,7 +1,7 @@
 """What is known of the cluster: one watch for each kind, all of them behind one door."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,6 +41,13 @@ class Switch:
     admitted_at: str | None = None  # since when its kill annotation stands
 
 
+class _Switches(Store[Switch]):
+    """A namespace that a list leaves out keeps its switch: a list may be wrong, and only people release."""
+
+    def retain(self, keys: Set[ObjectKey], version: str) -> None:
+        """Its deletion is told by the watch; one that was missed costs a few bytes, until its name is there again."""
+
+
 class Observer:
     """Stores and watches of everything that a reconcile reads. `wake` hears which deployment is concerned."""
 
@@ -64,13 +71,14 @@ class Observer:
         self._feeds[PODS.kind] = self._pods
         self._nodes = Store[Node](_gpu_node, lambda _: None, self._node_changed)
         self._nodes_told = True
-        self._switches = Store[Switch](_switch, lambda _: None, self._switch_changed)
+        self._switches = _Switches(_switch, lambda _: None, self._switch_changed)
 
         def watch(resource: Resource, store: Feed, selector: str = "") -> Watch:
             return Watch(cluster, resource, store, selector, chance)
 
         # Policies of others can open what ours close, and anybody's pods hold GPUs: those two without a selector.
         self.watches: Final = [
+            watch(DEPLOYMENTS, self.deployments),
             *(
                 watch(
                     CHILDREN[kind], self._feeds[kind], "" if kind == NETWORK_POLICIES.kind else names.DEPLOYMENT_LABEL
@@ -120,9 +128,17 @@ class Observer:
             gpu_pods=self._pods.all(),
         )
 
+    def doubts(self, ref: Ref) -> bool:
+        """Whether a child that was there is absent from a list, and nobody told of its deletion."""
+        return self._children[ref.kind].is_left_out(_name_of(ref))
+
     def written(self, kind: str, answer: Mapping[str, Any]) -> None:
         """Take in what the server answered to a write, ahead of the watch."""
         self._feeds[kind].put(answer)
+
+    def found(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Take in what was read by its name."""
+        self._feeds[kind].confirm(body)
 
     def deleted(self, ref: Ref) -> None:
         """Take in that the server deleted an object, ahead of the watch."""

@@ -1,27 +1,36 @@
-"""The Kopf side: settings, login, and the one handler that tells of deployments."""
+"""The Kopf side: it runs the process, from start to signal; what is watched and decided is the runtime's.
+
+Kopf's own watch would end the process for a line that is no event, a 404 or an error inside a watch, and asks without
+a pause while the API server answers 401. So it has no handler of a resource and no credentials: it asks the API server
+for nothing.
+"""
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import kopf
 from kubernetes.client import Configuration
 
-from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.errors import FatalError
 from meditron_operator.shell.runtime import Runtime
 
-# Kopf's watch of the deployments reconnects this often, and each reconnect is a sign of life.
-WATCH_SECONDS = 60
+Wall = Callable[[], datetime]
 
 
-def run(config: Config, configuration: Configuration) -> None:
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def run(config: Config, configuration: Configuration, wall: Wall = _utc) -> None:
     """Run until a signal. Raises FatalError when it can't start, or when a part of it ended that never should."""
     stop = asyncio.Event()
     try:
         kopf.run(
-            registry=_registry(config, configuration, stop),
-            settings=_settings(config),
+            registry=_registry(config, configuration, wall, stop),
+            settings=_settings(),
             memo=kopf.Memo(),
             clusterwide=True,
             standalone=True,
@@ -31,22 +40,19 @@ def run(config: Config, configuration: Configuration) -> None:
         raise FatalError(str(failed.__cause__ or failed)) from failed
 
 
-def _settings(config: Config) -> kopf.OperatorSettings:
+def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True  # no right to list namespaces and CRDs is needed
     settings.posting.enabled = False  # Events are posted by the reconciler, on transitions only
-    settings.networking.request_timeout = config.request_timeout_seconds
-    settings.watching.server_timeout = WATCH_SECONDS
     return settings
 
 
-def _registry(config: Config, configuration: Configuration, stop: asyncio.Event) -> kopf.OperatorRegistry:
-    """Handlers leave nothing on the objects: no annotation, no finalizer."""
+def _registry(config: Config, configuration: Configuration, wall: Wall, stop: asyncio.Event) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.startup(id="startup", registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def start(memo: kopf.Memo, **_: Any) -> None:
-        runtime = Runtime(config, configuration)
+        runtime = Runtime(config, configuration, wall)
         try:
             await runtime.start(stop)
         except OSError:
@@ -55,17 +61,9 @@ def _registry(config: Config, configuration: Configuration, stop: asyncio.Event)
         memo.runtime = runtime
 
     @kopf.on.login(id="login", registry=registry)
-    async def login(memo: kopf.Memo, **_: Any) -> kopf.AiohttpSession:
-        connection = memo.runtime.connect()
-        return kopf.AiohttpSession(server=connection.server, aiohttp_session=connection.http)
-
-    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, id="seen", registry=registry)
-    async def seen(event: kopf.RawEvent, memo: kopf.Memo, **_: Any) -> None:
-        store = memo.runtime.deployments
-        if event["type"] == "DELETED":
-            store.drop(event["object"])
-        else:
-            store.put(event["object"])
+    async def login(**_: Any) -> None:
+        """Kopf looks for all kinds of the cluster once it has credentials, and ends the process when it can't."""
+        await asyncio.Event().wait()
 
     @kopf.on.cleanup(id="cleanup", registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def close(memo: kopf.Memo, **_: Any) -> None:

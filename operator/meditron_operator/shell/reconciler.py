@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -33,10 +33,11 @@ from meditron_operator.core.rollout import History, history_of
 from meditron_operator.core.status import View, condition_changes, event, merge_patch, serving_condition, summarize
 from meditron_operator.core.steps import Create, Decision, Delete, Remove, SetGate, Step
 from meditron_operator.core.times import rfc3339
-from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
+from meditron_operator.errors import ApiError, ConflictError, NotFoundError
 from meditron_operator.shell.cluster import PODS, Cluster
 from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
+from meditron_operator.shell.outcome import Pass
 from meditron_operator.shell.revisions import Revisions
 from meditron_operator.shell.watch import ObjectKey
 
@@ -53,7 +54,9 @@ class Known(Protocol):
     def carrier(self, scope: Scope, deployment: Live) -> Annotations: ...
     def drain_since(self, deployment: Live) -> str | None: ...
     def around(self, key: ObjectKey, others: Iterable[Live] = ()) -> Observed: ...
+    def doubts(self, ref: Ref) -> bool: ...
     def written(self, kind: str, answer: Manifest) -> None: ...
+    def found(self, kind: str, body: Manifest) -> None: ...
     def deleted(self, ref: Ref) -> None: ...
 
 
@@ -63,27 +66,6 @@ class Meters:
 
     meter: Meter
     metrics: Metrics
-
-
-@dataclass(slots=True)
-class Pass:
-    """What one reconcile found out on its way."""
-
-    others: dict[Ref, Live] = field(default_factory=dict)  # in the place of a child, unseen by the watches
-    errors: list[ApiError] = field(default_factory=list)
-    conflict: ConflictError | None = None  # the cache was behind; it has been brought up to date
-    writes: int = 0
-
-    @property
-    def refusals(self) -> list[str]:
-        return [str(error) for error in self.errors if isinstance(error, RefusedError)]
-
-    def raise_for_retry(self, stopping: bool) -> None:
-        """Raise the first error that another try may heal. While stopping that is every error: whatever refused
-        the stop, a policy or a missing right, may be gone any moment."""
-        for error in [*self.errors, *filter(None, [self.conflict])]:
-            if stopping or not isinstance(error, RefusedError):
-                raise error
 
 
 class Reconciler:
@@ -129,7 +111,7 @@ class Reconciler:
             self._meter.forget(key)
         else:
             await self._meter.want(key, view.pods, view.readings, view.launch)
-        outcome.raise_for_retry(stopping=case.stop is not None)
+        outcome.raise_for_retry()
         return look_again_seconds(view, status, self._now(), self._config.resync_seconds)
 
     def _case(self, deployment: Live, cluster: Observed, history: History) -> Case:
@@ -208,6 +190,9 @@ class Reconciler:
         return all(done)
 
     async def _take(self, key: ObjectKey, step: Step | SetGate | Remove, outcome: Pass) -> bool:
+        if isinstance(step, Create) and self._known.doubts(step.ref) and await self._look_at(key, step.ref, outcome):
+            outcome.conflict = ConflictError(f"{step.ref} was left out of a list")
+            return False  # all children that a list left out are read then, and none of them written
         try:
             await self._write(key, step)
         except ConflictError as error:
@@ -252,20 +237,25 @@ class Reconciler:
         if not matches(wanted, returned, None):
             settled[returned.uid] = settle(wanted, returned)
 
-    async def _look_at(self, key: ObjectKey, ref: Ref, outcome: Pass) -> None:
-        """Somebody was faster, or something that the watches don't show us here has the name: get the truth."""
+    async def _look_at(self, key: ObjectKey, ref: Ref, outcome: Pass) -> bool:
+        """Somebody was faster, or something that the watches don't show us here has the name: get the truth.
+
+        Whether something may have the name.
+        """
         try:
             body = await self._cluster.get(ref)
         except NotFoundError:
             self._known.deleted(ref)
+            return False
         except ApiError as error:
             outcome.errors.append(error)
+            return True
+        live = Live.of(ref.kind, body)
+        if names.DEPLOYMENT_LABEL in live.labels and live.owner_key == key:
+            self._known.found(ref.kind, body)
         else:
-            live = Live.of(ref.kind, body)
-            if names.DEPLOYMENT_LABEL in live.labels and live.owner_key == key:
-                self._known.written(ref.kind, body)
-            else:
-                outcome.others[ref] = live
+            outcome.others[ref] = live
+        return True
 
     async def _report(self, view: View, deployment: Live) -> Manifest:
         """Post what changed, then store the status; nothing when it is stored already."""

@@ -3,18 +3,17 @@
 import asyncio
 import random
 import time
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 import structlog
 from aiohttp import web
 from kubernetes.client import Configuration
-from yarl import URL
 
 from meditron_operator import names
 from meditron_operator.config import Config
-from meditron_operator.core.live import Live
-from meditron_operator.errors import ApiError, FatalError, NotFoundError
+from meditron_operator.errors import ApiError, ConflictError, FatalError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
 from meditron_operator.shell.giveway import GiveWay
 from meditron_operator.shell.health import Vitals, serve
@@ -23,13 +22,12 @@ from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.observer import Observer
 from meditron_operator.shell.reconciler import Meters, Reconciler
-from meditron_operator.shell.session import Connection, connect
-from meditron_operator.shell.watch import ObjectKey, Store
-from meditron_operator.shell.workqueue import Chance, WorkQueue
+from meditron_operator.shell.session import connect
+from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS, Chance, WorkQueue
 
-_LIST_RETRY_SECONDS: Final = 5.0
-# Selects all deployments, and tells our own lists from Kopf's: nobody labels anything with this.
-_EVERYTHING: Final = f"!{names.GROUP}/never-set"
+REFUSED_DELAY_SECONDS: Final = 1.0
+"""Before the second try of what was refused, or of a conflict that the truth doesn't explain."""
 
 log = structlog.get_logger(__name__)
 
@@ -37,40 +35,24 @@ log = structlog.get_logger(__name__)
 class Runtime:
     """Everything that lives as long as the process. Create it inside the event loop."""
 
-    def __init__(self, config: Config, configuration: Configuration) -> None:
+    def __init__(self, config: Config, configuration: Configuration, wall: Callable[[], datetime]) -> None:
         self._config = config
         self._started = time.monotonic()
-        self._deployments_heard: float | None = None
-        self._lists = 0
-        self._relisted = asyncio.Event()
         self._wakes: asyncio.Queue[ObjectKey] = asyncio.Queue()
         self._tasks: asyncio.Task[None] | None = None
         self._health: web.AppRunner | None = None
         chance = Chance(clock=time.monotonic, random=random.random)
-        self._configuration = configuration
-        self._connections: list[Connection] = []
-        connection, patience = self.connect(), config.request_timeout_seconds
-        clocks = Clocks(steady=steady, wall=lambda: datetime.now(UTC))
+        self._connection, patience = connect(configuration), config.request_timeout_seconds
+        clocks = Clocks(steady=steady, wall=wall)
         place = Place(config.operator_namespace, names.OPERATOR_NAME)
-        self._lease = Lease(Cluster(connection, patience), place, config.identity, clocks)
-        self._cluster = Cluster(connection, patience, fence=lambda: self._lease.left)
+        self._lease = Lease(Cluster(self._connection, patience), place, config.identity, clocks)
+        self._cluster = Cluster(self._connection, patience, fence=lambda: self._lease.left)
         self.observer = Observer(self._cluster, self._wakes.put_nowait, chance, config.operator_namespace)
         self._meters = Meters(Meter(self._cluster, self._wakes.put_nowait, chance), Metrics())
         self._lease.changed = self._meters.metrics.lease
         self._reconciler = Reconciler(self._cluster, self.observer, self._meters, config, clocks.wall)
         self._way = GiveWay(chance.clock)
-        self._queue = WorkQueue(self._reconcile, chance, self._is_stopped)
-
-    def connect(self) -> Connection:
-        """A session of its own, closed with the runtime at the latest: Kopf closes one that once got a 401."""
-        connection = connect(self._configuration, self._answered)
-        self._connections = [kept for kept in self._connections if not kept.http.closed] + [connection]
-        return connection
-
-    @property
-    def deployments(self) -> Store[Live]:
-        """The deployments, as Kopf shows them."""
-        return self.observer.deployments
+        self._queue = WorkQueue(self._reconcile, chance, self._is_stopped, first_delay=self._first_delay)
 
     async def start(self, stop: asyncio.Event) -> None:
         """Begin to work; `stop` is set should any part of it end, so that the process ends too."""
@@ -92,8 +74,7 @@ class Runtime:
                 if not self._tasks.cancelled():
                     self._tasks.result()
         finally:
-            for connection in self._connections:
-                await connection.http.close()
+            await self._connection.http.close()
 
     async def _run(self) -> None:
         await self._require_crd()
@@ -101,16 +82,15 @@ class Runtime:
             group.create_task(self.observer.run())
             group.create_task(self._lease.run())
             group.create_task(self._forward_wakes())
-            group.create_task(self._check_after_lists())
             await self.observer.synced()
             log.info("synced", seconds=round(time.monotonic() - self._started, 3))
             group.create_task(self._queue.run(self._config.workers))
             group.create_task(self._meters.meter.run())
 
     async def _require_crd(self) -> None:
-        """Without it Kopf would look once, find nothing to watch, and stay blind when it comes."""
+        """Else its watch would ask again and again, and nobody hear why nothing happens."""
         try:
-            await self._cluster.list(DEPLOYMENTS, _EVERYTHING)
+            await anext(self._cluster.pages(DEPLOYMENTS, size=1))
         except NotFoundError:
             crd = f"{names.PLURAL}.{names.GROUP}"
             raise FatalError(f"the CRD {crd} is not installed: kubectl apply --server-side -f crds/") from None
@@ -129,36 +109,15 @@ class Runtime:
         deployment = self.observer.deployment(key)
         return deployment is not None and self.observer.off(deployment) is not None
 
+    def _first_delay(self, key: ObjectKey, error: ApiError) -> float:
+        """Whatever refuses a stop, a policy or a missing right, may be gone any moment."""
+        patient = isinstance(error, RefusedError | ConflictError) and not self._is_stopped(key)
+        return REFUSED_DELAY_SECONDS if patient else FIRST_DELAY_SECONDS
+
     async def _forward_wakes(self) -> None:
         """Stores change in callbacks, the queue is asynchronous: this carries the keys across."""
         while True:
             await self._queue.wake(await self._wakes.get())
-
-    async def _check_after_lists(self) -> None:
-        """When Kopf had to list the deployments anew it doesn't tell which are gone: find out."""
-        while True:
-            await self._relisted.wait()
-            self._relisted.clear()
-            try:
-                objects, version = await self._cluster.list(DEPLOYMENTS, _EVERYTHING)
-            except ApiError as error:
-                log.warning("list failed", plural=DEPLOYMENTS.plural, error=str(error))
-                self._relisted.set()
-                await asyncio.sleep(error.retry_after or _LIST_RETRY_SECONDS)
-                continue
-            self.deployments.replace_all(objects, version)
-
-    def _answered(self, method: str, url: URL) -> None:
-        """Every success of the shared session passes here: how old Kopf's own watch is can be seen nowhere else."""
-        if method != "GET" or url.path != DEPLOYMENTS.path():
-            return
-        if url.query.get("labelSelector") == _EVERYTHING:
-            return
-        self._deployments_heard = time.monotonic()
-        if "watch" not in url.query:
-            self._lists += 1
-            if self._lists > 1:
-                self._relisted.set()
 
     def _vitals(self) -> Vitals:
         now = time.monotonic()
@@ -166,14 +125,12 @@ class Runtime:
         def age(moment: float | None) -> float | None:
             return None if moment is None else now - moment
 
-        watches = {watch.resource.plural: age(watch.last_heard) for watch in self.observer.watches}
         return Vitals(
             uptime=now - self._started,
-            watches={DEPLOYMENTS.plural: age(self._deployments_heard)} | watches,
+            watches={watch.resource.plural: age(watch.last_heard) for watch in self.observer.watches},
             last_success=age(self._queue.last_success),
             oldest_waiting=age(self._queue.oldest_ready),
             waiting=len(self._queue),
-            synced=all(watch.synced.is_set() for watch in self.observer.watches)
-            and self._deployments_heard is not None,
+            synced=all(watch.synced.is_set() for watch in self.observer.watches),
             lease=self._lease.waits_for,
         )

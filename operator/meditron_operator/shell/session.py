@@ -1,12 +1,15 @@
-"""One HTTP session to the API server, shared with Kopf: address, certificates, rotating token."""
+"""One HTTP session to the API server: address, certificates, rotating token."""
 
 import ssl
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 from kubernetes import config as kubeconfig
 from kubernetes.client import Configuration
+from kubernetes.config import incluster_config
 from yarl import URL
 
 from meditron_operator.errors import ApiError
@@ -21,9 +24,7 @@ class Connection:
 
 
 KEEP_ALIVE_SECONDS = 15.0
-
-Observe = Callable[[str, URL], None]
-"""Called with method and URL when the server has answered a request with a success."""
+TOKEN_SECONDS = 60.0  # kubelet writes a new one when a fifth of its hour is left
 
 
 def load_configuration() -> Configuration:
@@ -47,22 +48,42 @@ def load_configuration() -> Configuration:
 
 def _load(configuration: Configuration) -> None:
     try:
-        kubeconfig.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        kubeconfig.load_incluster_config(configuration, try_refresh_token=False)  # type: ignore[no-untyped-call]
     except kubeconfig.ConfigException:
         kubeconfig.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    else:
+        token = TokenFile(Path(incluster_config.SERVICE_TOKEN_FILENAME), time.monotonic)
+        configuration.refresh_api_key_hook = token  # type: ignore[assignment]
 
 
-def connect(
-    configuration: Configuration, observe: Observe | None = None, keep_alive_seconds: float = KEEP_ALIVE_SECONDS
-) -> Connection:
+class TokenFile:
+    """The service account's token, read anew each minute by a clock that never jumps.
+
+    The kubernetes package goes by the wall clock: set back by a day, that would keep an expired token for a day.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path = path
+        self._clock = clock
+        self._due = clock() + TOKEN_SECONDS
+
+    def __call__(self, configuration: Configuration) -> None:
+        if self._clock() < self._due:
+            return
+        try:
+            token = self._path.read_text(encoding="utf-8").strip()
+        except OSError:  # it is being replaced; the one before may still do
+            return
+        if token:
+            configuration.api_key["BearerToken"] = f"Bearer {token}"
+            self._due = self._clock() + TOKEN_SECONDS
+
+
+def connect(configuration: Configuration, keep_alive_seconds: float = KEEP_ALIVE_SECONDS) -> Connection:
     """Open the session; the caller closes `http`. Connections that idle are kept for `keep_alive_seconds`."""
-    tracing = aiohttp.TraceConfig()
-    if observe is not None:
-        tracing.on_request_end.append(_tell(observe))
     http = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(ssl=_tls(configuration), limit=100, keepalive_timeout=keep_alive_seconds),
         middlewares=(_Authorization(configuration),),
-        trace_configs=[tracing],
         timeout=aiohttp.ClientTimeout(sock_connect=10),
     )
     return Connection(server=configuration.host, http=http)
@@ -97,14 +118,6 @@ def _tls(configuration: Configuration) -> ssl.SSLContext | bool:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _tell(observe: Observe) -> Callable[[object, object, aiohttp.TraceRequestEndParams], Awaitable[None]]:
-    async def on_request_end(_session: object, _context: object, params: aiohttp.TraceRequestEndParams) -> None:
-        if params.response.ok:
-            observe(params.method, params.url)
-
-    return on_request_end
 
 
 def check(configuration: Configuration) -> None:

@@ -1,12 +1,12 @@
 """One kind of object, listed and then watched into a store.
 
 Kopf's own watch tells nobody what vanished between two lists (after a 410 Gone), nor when the first list is
-complete, nor how old its last word is. A child that was deleted in such a gap would never be repaired, and a
-restart would write before it had read: hence this one for the children, pods and nodes.
+complete, nor how old its last word is; and it ends the process for a line that is no event. A child that was deleted
+in such a gap would never be repaired, and a restart would write before it had read: hence this one, for every kind.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from meditron_operator.shell.workqueue import Chance, backoff_seconds
 # The server sends a bookmark about once a minute, so a longer silence is a dead connection.
 SILENCE_SECONDS: Final = 75.0
 _REMEMBERED_GONE: Final = 1000  # far more than can be deleted while the answer to a write is under way
+_REMEMBERED_LEFT_OUT: Final = 10_000  # more children than we can have; beyond it their creation is refused instead
 _RECONNECT_SECONDS: Final = 0.1  # the server ends a watch every few minutes; never spin if it does so at once
 _SHORT_SECONDS: Final = 1.0  # a watch that ended sooner waits that long before the next
 
@@ -49,6 +50,7 @@ class Store(Generic[Item]):
         self._items: dict[ObjectKey, Item] = {}
         self._versions: dict[ObjectKey, int] = {}
         self._gone: dict[ObjectKey, int] = {}  # when the lately deleted went
+        self._left_out: set[ObjectKey] = set()
         self._groups: dict[Any, dict[ObjectKey, Item]] = {}
 
     def group(self, key: Any) -> tuple[Item, ...]:
@@ -61,14 +63,18 @@ class Store(Generic[Item]):
     def get(self, key: ObjectKey) -> Item | None:
         return self._items.get(key)
 
-    def put(self, obj: Mapping[str, Any]) -> None:
-        """Take in an object as the server shows it, from a list, a watch or an answer to a write.
+    def is_left_out(self, key: ObjectKey) -> bool:
+        """Whether it was there, and nothing but a list says that it isn't any more: lists may be wrong."""
+        return key in self._left_out
+
+    def put(self, obj: Mapping[str, Any], as_of: str = "0") -> None:
+        """Take in an object as the server shows it, from a list `as_of` a version, a watch or an answer to a write.
 
         These may overtake each other: older news than what is known is left out. Kubernetes promises since
         1.35 that resourceVersions of one kind are numbers in the order of the changes; all releases did so.
         """
-        key, version = _key(obj), int(obj["metadata"]["resourceVersion"])
-        if version < max(self._versions.get(key, 0), self._gone.get(key, 0)):
+        key, version = key_of(obj), int(obj["metadata"]["resourceVersion"])
+        if version < self._versions.get(key, 0) or max(version, int(as_of)) < self._gone.get(key, 0):
             return
         try:
             item = self._project(obj)
@@ -79,26 +85,33 @@ class Store(Generic[Item]):
             self._remove(key)
             return
         self._versions[key] = version
+        self._left_out.discard(key)
         if self._items.get(key) != item:
             self._insert(key, item)
 
+    def confirm(self, obj: Mapping[str, Any]) -> None:
+        """Take in an object that was read by its name: it is there, whatever a list before left out."""
+        if self.is_left_out(key_of(obj)):
+            self._gone.pop(key_of(obj), None)
+        self.put(obj)
+
     def drop(self, obj: Mapping[str, Any]) -> None:
         """The object is gone: an answer to a write before that, which comes late, must not bring it back."""
-        self._remove(_key(obj), int(obj["metadata"]["resourceVersion"]))
+        self._left_out.discard(key_of(obj))
+        self._remove(key_of(obj), int(obj["metadata"]["resourceVersion"]))
 
     def discard(self, key: ObjectKey) -> None:
         """The object of that name is gone."""
+        self._left_out.discard(key)
         self._remove(key)
 
-    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None:
-        """A complete list as of `version`: what it doesn't hold is gone, unless it is younger than the list."""
-        objects = list(objects)
-        gone = self._items.keys() - {_key(obj) for obj in objects}
-        for key in gone:
+    def retain(self, keys: Set[ObjectKey], version: str) -> None:
+        """A complete list as of `version` holds these: whatever else is known is gone, unless it is younger."""
+        for key in self._items.keys() - keys:
             if self._versions[key] <= int(version):
                 self._remove(key, int(version))
-        for obj in objects:
-            self.put(obj)
+                if len(self._left_out) < _REMEMBERED_LEFT_OUT:
+                    self._left_out.add(key)
 
     def _insert(self, key: ObjectKey, item: Item) -> None:
         old = self._items.get(key)
@@ -129,17 +142,26 @@ class Store(Generic[Item]):
             del self._groups[group]
 
 
-def _key(obj: Mapping[str, Any]) -> ObjectKey:
+def key_of(obj: Mapping[str, Any]) -> ObjectKey:
+    """Under which an object is stored."""
     return obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 class Feed(Protocol):
     """What takes news in: a store, or two."""
 
-    def put(self, obj: Mapping[str, Any]) -> None: ...
+    def put(self, obj: Mapping[str, Any], as_of: str = "0") -> None: ...
+    def confirm(self, obj: Mapping[str, Any]) -> None: ...
     def drop(self, obj: Mapping[str, Any]) -> None: ...
     def discard(self, key: ObjectKey) -> None: ...
-    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None: ...
+    def retain(self, keys: Set[ObjectKey], version: str) -> None: ...
+
+
+def replace_all(feed: Feed, objects: Sequence[Mapping[str, Any]], version: str) -> None:
+    """A complete list as of `version`."""
+    feed.retain({key_of(obj) for obj in objects}, version)
+    for obj in objects:
+        feed.put(obj, version)
 
 
 class Both:
@@ -148,9 +170,13 @@ class Both:
     def __init__(self, one: Feed, other: Feed) -> None:
         self._feeds = (one, other)
 
-    def put(self, obj: Mapping[str, Any]) -> None:
+    def put(self, obj: Mapping[str, Any], as_of: str = "0") -> None:
         for feed in self._feeds:
-            feed.put(obj)
+            feed.put(obj, as_of)
+
+    def confirm(self, obj: Mapping[str, Any]) -> None:
+        for feed in self._feeds:
+            feed.confirm(obj)
 
     def drop(self, obj: Mapping[str, Any]) -> None:
         for feed in self._feeds:
@@ -160,10 +186,9 @@ class Both:
         for feed in self._feeds:
             feed.discard(key)
 
-    def replace_all(self, objects: Iterable[Mapping[str, Any]], version: str) -> None:
-        objects = list(objects)
+    def retain(self, keys: Set[ObjectKey], version: str) -> None:
         for feed in self._feeds:
-            feed.replace_all(objects, version)
+            feed.retain(keys, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +249,7 @@ class Watch:
 
     async def _follow(self) -> None:
         if self._version is None:
-            objects, self._version = await self._cluster.list(self.resource, self._selector)
-            self._heard()
-            self._store.replace_all(objects, self._version)
+            self._version = await self._list()
             self.synced.set()
         pace = self._pace
         stream = self._cluster.watch(
@@ -238,6 +261,18 @@ class Watch:
             self._failures = 0
         self._heard()  # an end in good order is a word too
         self._failures = 0
+
+    async def _list(self) -> str:
+        """Take in all there is, page by page; the version of which to watch on from."""
+        listed, version = set[ObjectKey](), ""
+        async for objects, moment in self._cluster.pages(self.resource, self._selector):
+            self._heard()
+            for obj in objects:
+                self._store.put(obj, moment)
+            listed.update(map(key_of, objects))
+            version = moment
+        self._store.retain(listed, version)
+        return version
 
     def _take(self, kind: str, obj: Mapping[str, Any]) -> None:
         if kind == "ERROR":

@@ -27,9 +27,9 @@ _STALE_TIMERS: Final = 100  # entries of looks that came earlier; more are swept
 log = structlog.get_logger(__name__)
 
 
-def backoff_seconds(failures: int, jitter: float) -> float:
+def backoff_seconds(failures: int, jitter: float, first: float = FIRST_DELAY_SECONDS) -> float:
     """Delay before the next try after `failures` in a row; `jitter` is in [0, 1) and spreads by half."""
-    delay = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 30))
+    delay = min(LONGEST_DELAY_SECONDS, first * 2.0 ** min(failures - 1, 30))
     return delay * (0.5 + jitter / 2)
 
 
@@ -45,7 +45,7 @@ class WorkQueue(Generic[Key]):
     """Runs `work(key)` for every key that is woken.
 
     `work` returns the seconds after which it wants to look again, or None for not by itself. What is `urgent`
-    goes before everything that waits.
+    goes before everything that waits. `first_delay` is the longest pause, in seconds, after a first failure.
     """
 
     def __init__(
@@ -53,9 +53,12 @@ class WorkQueue(Generic[Key]):
         work: Callable[[Key], Awaitable[float | None]],
         chance: Chance,
         urgent: Callable[[Key], bool] = lambda _: False,
+        *,
         name: str = "deployments",
+        first_delay: Callable[[Key, ApiError], float] = lambda _key, _error: FIRST_DELAY_SECONDS,
     ) -> None:
         self._work = work
+        self._first_delay = first_delay
         self._log = log.bind(queue=name)
         self._urgent = urgent
         self._chance = chance
@@ -128,7 +131,7 @@ class WorkQueue(Generic[Key]):
         try:
             delay = await self._work(key)
         except ApiError as error:
-            delay = error.retry_after or self._backoff(key)
+            delay = error.retry_after or self._backoff(key, self._first_delay(key, error))
             self._log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
             return delay
         except (Exception, asyncio.CancelledError):  # whatever it is, it must not end the work on all others
@@ -141,9 +144,9 @@ class WorkQueue(Generic[Key]):
         self.last_success = self._chance.clock()
         return delay
 
-    def _backoff(self, key: Key) -> float:
+    def _backoff(self, key: Key, first: float = FIRST_DELAY_SECONDS) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return backoff_seconds(failures, self._chance.random())
+        return backoff_seconds(failures, self._chance.random(), first)
 
     def _plan(self, key: Key, delay: float) -> None:
         due = self._chance.clock() + delay

@@ -83,12 +83,15 @@ def _engaged_as(off: Off, guard: SwitchStatus | None) -> str | None:
 
 def _drains_until(off: Engaged, timed: SwitchStatus | None, draining: Draining, now: datetime) -> datetime:
     """The guard's word counts before the API server's, whose time is that of the last write of whoever engaged. What
-    the operator said before is never put off. Where nobody tells when it began, nothing may be waited for."""
+    the operator said before is never put off. Where nobody tells when it began, nothing may be waited for. From any
+    moment on it is no longer than the grace: the clock here may be behind the one that tells of the begin, or be set
+    back in the middle of a drain."""
     if timed is not None and (timed.state in _DONE or timed.traffic_cut_at is not None):
         begin = None
     else:
         begin = moment(timed.engaged_at if timed else None) or moment(draining.since)
-    until = begin + timedelta(seconds=draining.grace_seconds) if begin else now
+    grace = timedelta(seconds=draining.grace_seconds)
+    until = min(begin, now) + grace if begin else now
     before = moment(draining.until) if draining.word == _word(off, Mode.DRAIN) else None
     return min(before, until) if before else until
 

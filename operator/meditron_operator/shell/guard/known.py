@@ -21,7 +21,7 @@ from meditron_operator.shell.cluster import (
     Cluster,
     Resource,
 )
-from meditron_operator.shell.watch import USUAL_PACE, Feed, ObjectKey, Pace, Store, Watch
+from meditron_operator.shell.watch import USUAL_PACE, Feed, ObjectKey, Pace, Store, Watch, replace_all
 from meditron_operator.shell.workqueue import Chance
 
 # Of what carries the switch. A dead watch is noticed within ten seconds, and a poll beside it needs no watch at all.
@@ -183,7 +183,7 @@ class Known:
             log.warning("poll failed", plural=resource.plural, error=str(error))
             return
         self._heard[resource.plural] = self._chance.clock()
-        store.replace_all(objects, version)
+        replace_all(store, objects, version)
 
 
 def _carrier(scope: Scope, namespace: str, name: str, of: Target | Switch) -> Carrier:
