@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults test-node test-ecosystem demo bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults test-node test-ecosystem demo bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test-cluster: programs  ## real API server, controllers and scheduler; simulated
 
 test-faults: programs  ## the same cluster, with a proxy before the API server that makes faults on demand
 	$(BIN)/pytest tests/faults
+
+faults: programs  ## the table of faults; writes docs/faults.md; some minutes
+	$(BIN)/pytest tests/faults/test_faults.py --write-faults
 
 test-node: programs  ## real kubelet, containers and network policies; needs Linux and root, else says what is missing
 	$(BIN)/python -m tests.testbed build --node

@@ -19,6 +19,10 @@ NODES: Final = "L4:1:6"
 _numbers = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-faults", action="store_true", help="write the table of docs/faults.md from this run")
+
+
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     directory: Path = tmp_path_factory.mktemp("bed")

@@ -11,6 +11,8 @@ from tests.faults.proxy import Answer, Exchange, Fault, Lines, Through
 
 _PAGE: Final = b"<html><body>Sign in to the hospital's network</body></html>"
 
+_CROWD: Final = "crowd"
+
 ChangeList = Callable[[dict[str, Any]], None]
 
 
@@ -90,13 +92,34 @@ def every_other(body: dict[str, Any]) -> None:
     body["items"] = body["items"][::2]
 
 
-def crowd(size: int, item: Callable[[int], Mapping[str, Any]]) -> ChangeList:
-    """So many more objects, of others."""
+def crowded(size: int, item: Callable[[int], Mapping[str, Any]]) -> Fault:
+    """A list with so many more objects, of others, on as many pages as the client asks for."""
 
-    def change(body: dict[str, Any]) -> None:
-        body["items"] = [*(body["items"] or []), *(item(number) for number in range(size))]
+    async def act(exchange: Exchange) -> web.StreamResponse:
+        begin, version = _place(exchange.query.get("continue", ""))
+        if version:
+            body: dict[str, Any] = {"items": [], "metadata": {"resourceVersion": version}}
+        else:
+            whole = await exchange.ask()
+            body = json.loads(whole.body)
+            if body["metadata"].get("continue"):
+                return whole.response()
+        end = min(size, begin + int(exchange.query.get("limit", size)))
+        body["items"] = [*(body["items"] or []), *(item(number) for number in range(begin, end))]
+        if end < size:
+            body["metadata"]["continue"] = f"{_CROWD}/{end}/{body['metadata']['resourceVersion']}"
+        return web.json_response(body)
 
-    return change
+    return act
+
+
+def _place(token: str) -> tuple[int, str]:
+    """How many of the crowd were on earlier pages, and the version of their list; no version for the server's pages."""
+    match token.split("/"):
+        case [word, begin, version] if word == _CROWD:
+            return int(begin), version
+        case _:
+            return 0, ""
 
 
 def watched(through: Through) -> Fault:

@@ -10,9 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from kubernetes import config as kubeconfigs
 from kubernetes.client import Configuration
@@ -25,6 +27,9 @@ from tests.testbed.install import NAMESPACE
 
 END_SECONDS: Final = 20.0
 _CRASHED: Final = "pass crashed"
+
+Clock: TypeAlias = "Synchronized[float]"
+"""Seconds by which a process's wall clock is off."""
 
 _nursery: Final = multiprocessing.get_context("forkserver")
 _nursery.set_forkserver_preload(["__main__", __name__])
@@ -56,6 +61,7 @@ class Operator:
     def __init__(self, start: Start) -> None:
         self._start = start
         self._process: BaseProcess | None = None
+        self._clock: Clock = _nursery.Value("d", 0.0)
 
     @property
     def alive(self) -> bool:
@@ -63,8 +69,19 @@ class Operator:
 
     def start(self) -> None:
         """Begin; what it then does shows in the cluster."""
-        self._process = _nursery.Process(target=_run, args=(self._start,), daemon=True)
+        self._process = _nursery.Process(target=_run, args=(self._start, self._clock), daemon=True)
         self._process.start()
+
+    def set_clock(self, offset_seconds: float) -> None:
+        """Have its wall clock jump, to so many seconds off from the true time. No other clock of it does."""
+        self._clock.value = offset_seconds
+
+    def peak_mib(self) -> float:
+        """The most memory that it has had resident so far."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 1024
 
     def kill(self) -> None:
         """SIGKILL, and wait for its end."""
@@ -86,9 +103,10 @@ class Operator:
 
 
 @contextmanager
-def running(start: Start) -> Iterator[Operator]:
-    """An operator that runs, and at the end does not."""
+def running(start: Start, clock: float = 0.0) -> Iterator[Operator]:
+    """An operator that runs, with a wall clock that is so many seconds off, and at the end does not."""
     one = Operator(start)
+    one.set_clock(clock)
     one.start()
     try:
         yield one
@@ -96,7 +114,7 @@ def running(start: Start) -> Iterator[Operator]:
         one.kill()
 
 
-def _run(start: Start) -> None:
+def _run(start: Start, clock: Clock) -> None:
     with start.log.open("ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -105,7 +123,7 @@ def _run(start: Start) -> None:
     configuration = Configuration()
     kubeconfigs.load_kube_config(str(start.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
     try:
-        operator.run(start.config(), configuration)
+        operator.run(start.config(), configuration, lambda: datetime.now(UTC) + timedelta(seconds=clock.value))
     except FatalError as error:  # as the command line: one line, and exit code 1
         print(f"meditron operator: {error}", flush=True)
         raise SystemExit(1) from None

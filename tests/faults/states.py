@@ -31,11 +31,12 @@ def _lasting(body: Manifest) -> State:
     owners = [{**owner, "uid": None} for owner in meta.get("ownerReferences", [])]
     kept = {key: value for key, value in body.items() if key not in ("metadata", "apiVersion", "kind")}
     head = {"labels": meta.get("labels"), "annotations": meta.get("annotations"), "ownerReferences": owners}
-    return {"metadata": head, "status": None, **_stripped(kept)}
+    return {"metadata": head, "status": None, **lasting(kept)}
 
 
-def _stripped(value: Any) -> Any:
+def lasting(value: Any) -> Any:
+    """Without what the server gives, and without moments."""
     if isinstance(value, Mapping):
         left_out = _GIVEN_BY_THE_SERVER | _MOMENTS
-        return {key: _stripped(item) for key, item in value.items() if key not in left_out}
-    return [_stripped(item) for item in value] if isinstance(value, list) else value
+        return {key: lasting(item) for key, item in value.items() if key not in left_out}
+    return [lasting(item) for item in value] if isinstance(value, list) else value

@@ -19,16 +19,26 @@ class Row:
     seconds: float = 2.0
     cuts_watches: bool = False
     """Cut them in the middle of it too, so that they have to begin again."""
+    kills: str = ""
+    """A program of the control plane that dies in the middle of it, and starts again at its end."""
 
 
 def _writes(call: Call) -> bool:
     return call.writes and call.resource != "leases"
 
 
+def _lists(call: Call) -> bool:
+    return call.verb == "list"
+
+
 _watches: Final = verb("watch")
+_relist: Final = Rule(_watches, kinds.expired)
 
 ROWS: Final = (
     Row("conflicts", "409 for every second write", (Rule(_writes, kinds.answer(409, "Conflict"), every=2),)),
+    Row("nothing but conflicts", "409 for every write", (Rule(_writes, kinds.answer(409, "Conflict")),)),
+    Row("refused", "403 for every write", (Rule(_writes, kinds.answer(403, "Forbidden")),)),
+    Row("invalid", "422 for every write", (Rule(_writes, kinds.answer(422, "Invalid")),)),
     Row("unknown", "401 for every request", (Rule(any_call, kinds.answer(401, "Unauthorized")),)),
     Row("too many", "429 with Retry-After: 1 for every request", (Rule(any_call, kinds.answer(429, "Busy", 1)),)),
     Row("errors", "500 for every second request", (Rule(any_call, kinds.answer(500, "InternalError"), every=2),)),
@@ -43,13 +53,32 @@ ROWS: Final = (
         (Rule(verb("list", "get", "create", "update", "patch", "delete"), kinds.half),),
         cuts_watches=True,
     ),
+    Row("web page", "a proxy's web page, with a 200, for every request", (Rule(any_call, kinds.page),)),
+    Row(
+        "empty lists",
+        "lists that are empty, and 410 in every watch",
+        (Rule(_lists, kinds.listed(kinds.nothing)), _relist),
+    ),
+    Row(
+        "half lists",
+        "lists of every other object, and 410 in every watch",
+        (Rule(_lists, kinds.listed(kinds.every_other)), _relist),
+    ),
     Row("watches cut", "every watch cut each second", (Rule(_watches, kinds.breaks_after(1.0)),), seconds=3.0),
     Row("short watches", "every watch ends in good order after 0.2 s", (Rule(_watches, kinds.ends_after(0.2)),)),
-    Row("expired", "410 in every watch", (Rule(_watches, kinds.expired),)),
+    Row("expired", "410 in every watch", (_relist,)),
+    Row("garbled", "a line that is no event before each event of a watch", (Rule(_watches, kinds.garbled),)),
     Row("bookmarks only", "watches that live and tell nothing", (Rule(_watches, kinds.bookmarks_only),)),
     Row(
         "deployments unseen",
         "the watch of the deployments is refused",
         (Rule(verb("list", "watch", resource=names.PLURAL), kinds.answer(403, "Forbidden")),),
+    ),
+    Row(
+        "server restarted",
+        "the API server is killed, and starts again",
+        (Rule(any_call, kinds.drop),),
+        seconds=1.0,
+        kills="kube-apiserver",
     ),
 )

@@ -1,6 +1,7 @@
 """What a reconcile may write, in the order in which it is due."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Pod
@@ -11,6 +12,7 @@ from meditron_operator.core.rollout import Rollout
 @dataclass(frozen=True, slots=True)
 class Create:
     manifest: Manifest
+    based_on: ClassVar[str] = ""  # nothing has the name
 
     @property
     def ref(self) -> Ref:
@@ -26,6 +28,11 @@ class Replace:
     def ref(self) -> Ref:
         return ref_of(self.manifest)
 
+    @property
+    def based_on(self) -> str:
+        """The resourceVersion of what it replaces."""
+        return str(self.manifest["metadata"]["resourceVersion"])
+
 
 @dataclass(frozen=True, slots=True)
 class Delete:
@@ -34,6 +41,11 @@ class Delete:
     @property
     def ref(self) -> Ref:
         return self.live.ref
+
+    @property
+    def based_on(self) -> str:
+        """The resourceVersion of what it deletes."""
+        return self.live.resource_version
 
 
 Step = Create | Replace | Delete

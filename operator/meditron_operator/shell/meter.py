@@ -14,6 +14,7 @@ from meditron_operator.core.live import Ref
 from meditron_operator.core.measured import Reading
 from meditron_operator.core.observed import Pod
 from meditron_operator.shell.cluster import Cluster
+from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.watch import ObjectKey
 from meditron_operator.shell.workqueue import Chance, WorkQueue
 
@@ -87,3 +88,11 @@ class Meter:
                 if head.complete:
                     break
         return head.kv_capacity_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """What is measured, and where it is told."""
+
+    meter: Meter
+    metrics: Metrics

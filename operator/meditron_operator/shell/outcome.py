@@ -12,7 +12,8 @@ class Pass:
 
     others: dict[Ref, Live] = field(default_factory=dict)  # in the place of a child, unseen by the watches
     errors: list[ApiError] = field(default_factory=list)
-    conflict: ConflictError | None = None  # the cache was behind; it has been brought up to date
+    conflict: ConflictError | None = None
+    learned: bool = False  # the cache was behind, which explains the conflict; it has been brought up to date
     writes: int = 0
 
     @property

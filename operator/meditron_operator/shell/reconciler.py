@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -33,10 +33,9 @@ from meditron_operator.core.rollout import History, history_of
 from meditron_operator.core.status import View, condition_changes, event, merge_patch, serving_condition, summarize
 from meditron_operator.core.steps import Create, Decision, Delete, Remove, SetGate, Step
 from meditron_operator.core.times import rfc3339
-from meditron_operator.errors import ApiError, ConflictError, NotFoundError
+from meditron_operator.errors import ApiError, ConflictError, NotFoundError, RefusedError
 from meditron_operator.shell.cluster import PODS, Cluster
-from meditron_operator.shell.meter import Meter
-from meditron_operator.shell.metrics import Metrics
+from meditron_operator.shell.meter import Meters
 from meditron_operator.shell.outcome import Pass
 from meditron_operator.shell.revisions import Revisions
 from meditron_operator.shell.watch import ObjectKey
@@ -58,14 +57,6 @@ class Known(Protocol):
     def written(self, kind: str, answer: Manifest) -> None: ...
     def found(self, kind: str, body: Manifest) -> None: ...
     def deleted(self, ref: Ref) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Meters:
-    """What is measured, and where it is told."""
-
-    meter: Meter
-    metrics: Metrics
 
 
 class Reconciler:
@@ -95,6 +86,8 @@ class Reconciler:
             self._revisions.forget(key)
             return None
         outcome, case, decision = await self._converge(key, deployment)
+        if outcome.learned and case.stop is None:
+            outcome.raise_for_retry()  # what is seen still changes with each look: nothing to tell of yet
         view = View(
             case=case,
             cluster=self._known.around(key, outcome.others.values()),
@@ -152,13 +145,13 @@ class Reconciler:
         return stop_of(off, carrier, SwitchStatus.of(status), draining, self._now())
 
     async def _converge(self, key: ObjectKey, deployment: Live) -> tuple[Pass, Case, Decision]:
-        """Decide and write, and again with the truth when the cache turned out to be behind."""
+        """Decide and write, and again with the truth as long as the cache turns out to be behind."""
         outcome, cluster = Pass(), self._known.around(key)
         workload = Ref(kind=WORKLOAD, namespace=key[0], name=names.child_name(key[1]))
         if self._known.off(deployment) is not None and cluster.child(workload.kind, workload.name) is None:
             await self._look_at(key, workload, outcome)  # a label taken off by hand hides it from the watch
         for _ in range(TRIES):
-            outcome.conflict = None
+            outcome.conflict, outcome.learned = None, False
             outcome.errors.clear()
             history = await self._history(key, deployment, outcome)
             # With the case, since a card is chosen by what is there: on a StatefulSet unseen so far it stays.
@@ -166,7 +159,7 @@ class Reconciler:
             case = self._case(deployment, cluster, history)
             decision = decide(case, cluster, self._settled.get(key, {}))
             await self._carry_out(key, decision, outcome)
-            if outcome.conflict is None:
+            if not outcome.learned:
                 break
         if outcome.writes:
             log.info("children written", namespace=key[0], name=key[1], writes=outcome.writes)
@@ -190,16 +183,17 @@ class Reconciler:
         return all(done)
 
     async def _take(self, key: ObjectKey, step: Step | SetGate | Remove, outcome: Pass) -> bool:
-        if isinstance(step, Create) and self._known.doubts(step.ref) and await self._look_at(key, step.ref, outcome):
-            outcome.conflict = ConflictError(f"{step.ref} was left out of a list")
-            return False  # all children that a list left out are read then, and none of them written
+        if isinstance(step, Create) and self._known.doubts(step.ref):
+            absent = ConflictError(f"{step.ref} was left out of a list")
+            if not await self._is_as_thought(key, step, outcome, absent):
+                return False  # all children that a list left out are read then, and none of them written
         try:
             await self._write(key, step)
         except ConflictError as error:
             if isinstance(step, SetGate | Remove):
                 return False  # another pod has its name by now: the watch will show it
+            await self._is_as_thought(key, step, outcome, error)
             outcome.conflict = error
-            await self._look_at(key, step.ref, outcome)
             return False
         except ApiError as error:
             if isinstance(error, NotFoundError):
@@ -237,25 +231,35 @@ class Reconciler:
         if not matches(wanted, returned, None):
             settled[returned.uid] = settle(wanted, returned)
 
-    async def _look_at(self, key: ObjectKey, ref: Ref, outcome: Pass) -> bool:
+    async def _is_as_thought(self, key: ObjectKey, step: Step, outcome: Pass, conflict: ConflictError) -> bool:
+        """Get the truth where a step is in doubt. If it is another one than the step is based on, another try of the
+        pass makes sense; if it can't be had, or is what was thought all along, only later."""
+        version = await self._look_at(key, step.ref, outcome)
+        if version == step.based_on:
+            return True
+        outcome.conflict = conflict
+        outcome.learned |= version is not None
+        return False
+
+    async def _look_at(self, key: ObjectKey, ref: Ref, outcome: Pass) -> str | None:
         """Somebody was faster, or something that the watches don't show us here has the name: get the truth.
 
-        Whether something may have the name.
+        Its resourceVersion, empty where nothing has the name; None when that can't be known.
         """
         try:
             body = await self._cluster.get(ref)
         except NotFoundError:
             self._known.deleted(ref)
-            return False
+            return ""
         except ApiError as error:
             outcome.errors.append(error)
-            return True
+            return None
         live = Live.of(ref.kind, body)
         if names.DEPLOYMENT_LABEL in live.labels and live.owner_key == key:
             self._known.found(ref.kind, body)
         else:
             outcome.others[ref] = live
-        return True
+        return live.resource_version
 
     async def _report(self, view: View, deployment: Live) -> Manifest:
         """Post what changed, then store the status; nothing when it is stored already."""
@@ -266,7 +270,8 @@ class Reconciler:
             return status
         try:
             for change in condition_changes(previous, status):
-                await self._announce(key, event(view.case, change, deployment.resource_version, now))
+                if not await self._announce(key, event(view.case, change, deployment.resource_version, now)):
+                    break
             answer = await self._cluster.patch_status(ref, deployment.uid, merge_patch(ours, status))
         except NotFoundError:
             self._known.deleted(ref)
@@ -276,13 +281,16 @@ class Reconciler:
         log.info("status", namespace=ref.namespace, name=ref.name, phase=status["phase"], reason=status["reason"])
         return status
 
-    async def _announce(self, key: ObjectKey, news: Manifest) -> None:
-        """Post an Event once; one that fails (a quota, a rate limit) must not keep the status from being stored."""
+    async def _announce(self, key: ObjectKey, news: Manifest) -> bool:
+        """Post an Event once; one that fails must not keep the status from being stored. Whether to go on: what refuses
+        one Event (a quota, a missing right) refuses them all."""
         name, posted = news["metadata"]["name"], self._posted.setdefault(key, set())
         if name in posted:
-            return
+            return True
         try:
             await self._cluster.create_event(news)
             posted.add(name)
         except ApiError as error:
             log.warning("event lost", name=name, error=str(error))
+            return not isinstance(error, RefusedError)
+        return True

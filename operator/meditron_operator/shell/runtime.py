@@ -18,10 +18,10 @@ from meditron_operator.shell.cluster import DEPLOYMENTS, Cluster
 from meditron_operator.shell.giveway import GiveWay
 from meditron_operator.shell.health import Vitals, serve
 from meditron_operator.shell.lease import Clocks, Lease, Place, steady
-from meditron_operator.shell.meter import Meter
+from meditron_operator.shell.meter import Meter, Meters
 from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.observer import Observer
-from meditron_operator.shell.reconciler import Meters, Reconciler
+from meditron_operator.shell.reconciler import Reconciler
 from meditron_operator.shell.session import connect
 from meditron_operator.shell.watch import ObjectKey
 from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS, Chance, WorkQueue
