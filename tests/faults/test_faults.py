@@ -86,7 +86,7 @@ def program(start: Start) -> Iterator[Operator]:
 
 
 @pytest.fixture(scope="module")
-def scene(admin: Admin, proxy: FaultProxy, program: Operator) -> Iterator[Scene]:
+def scene(bed: Testbed, admin: Admin, proxy: FaultProxy, program: Operator) -> Iterator[Scene]:
     with shared_ward(admin, "faults-table") as namespace:
         scene = Scene(admin, proxy, namespace)
         for row in (*CLEAN, *ROWS):
@@ -99,6 +99,7 @@ def scene(admin: Admin, proxy: FaultProxy, program: Operator) -> Iterator[Scene]
             settled(scene, row, LIMIT_SECONDS)
             scene.writes, scene.state = max(scene.writes, all_writes(scene, known)), scene.states(row)
         yield scene
+    bed.wait_admitting()  # the next module finds the API server as it was
 
 
 @pytest.fixture(scope="module")
