@@ -29,7 +29,7 @@ LONG_SECONDS: Final = 1.6
 LATE_SECONDS: Final = 1.0
 """By which a loaded machine may shift a try."""
 PAUSES: Final = 3
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 PATIENCE_SECONDS: Final = 40.0
 
 
