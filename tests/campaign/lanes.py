@@ -78,7 +78,7 @@ class Lane:
     def mend(self, admin: Admin) -> bool:
         """What the status asks a person for; whether it asks for anything."""
         assert self.seen is not None
-        self.back = self.seen.phase == "Invalid"
+        self.back = self.seen.phase == "Invalid" or self.seen.nowhere
         if self.back:
             self._go_back(admin)
         elif self.seen.status["reason"] == "OutageNeeded":
@@ -120,7 +120,7 @@ class Lane:
     def settled(self, seen: Seen) -> None:
         """Take note of how it is at rest."""
         self.seen = seen
-        if seen.serves:
+        if seen.serves and not seen.nowhere:
             self.good, self.ailing = (self.spec, seen), 0
         else:
             self.ailing += 1

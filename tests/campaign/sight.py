@@ -53,8 +53,13 @@ class Seen:
 
     @property
     def on_another_card(self) -> bool:
-        """Whether auto stays on a card, and would choose another one, or none, now."""
-        return condition(self.deployment, "PlanCurrent").get("reason") in ("BetterChoice", "CardBarred")
+        """Whether auto stays on a card, and would choose another one now."""
+        return condition(self.deployment, "PlanCurrent").get("reason") == "BetterChoice"
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether auto stays on a card, and would find none now."""
+        return condition(self.deployment, "PlanCurrent").get("reason") == "CardBarred"
 
     @property
     def at_rest(self) -> bool:
