@@ -11,8 +11,8 @@ from typing import Final
 
 from tests.faults.crashes.ends import End, differences
 from tests.faults.crashes.lane import Lane, lane
-from tests.faults.crashes.points import Point, points
-from tests.faults.crashes.rounds import ROUNDS, Round, Ward
+from tests.faults.crashes.points import AT_ONCE, Point, points
+from tests.faults.crashes.rounds import ROUNDS, Round, Step, Ward
 from tests.faults.crashes.starts import PodStarts
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE, SERVICE_ACCOUNT
@@ -115,8 +115,8 @@ class Campaign:
         with self._ward(round_) as (one, ward):
             for _, step in itertools.product(range(CLEAN_RUNS), round_.steps):
                 outcome = one.take(ward, step)
-                runs[step.name].append((points(outcome.calls, ward.namespace) if step.crashes else [], outcome.end))
-        return {name: _common(name, found) for name, found in runs.items()}
+                runs[step.name].append((points(outcome.calls, ward.namespace), outcome.end))
+        return {step.name: _common(step, runs[step.name]) for step in round_.steps}
 
     def _crashes(self, round_: Round, clean: CleanRun, due: Due) -> list[Crash]:
         waiting, found = Waiting(due), list[Crash]()
@@ -139,13 +139,13 @@ def _gone_round(one: Lane, ward: Ward, round_: Round, clean: CleanRun, waiting: 
                 return
 
 
-def _common(step: str, runs: Sequence[tuple[Sequence[Point], End]]) -> Clean:
+def _common(step: Step, runs: Sequence[tuple[Sequence[Point], End]]) -> Clean:
     """What all clean runs wrote is sure to come. Raises AssertionError when they came to different ends."""
     (first, end), *others = runs
     for points_, other in others:
-        assert not (unlike := differences(end, other)), f"{step}, two clean runs: {unlike}"
+        assert not (unlike := differences(end, other)), f"{step.name}, two clean runs: {unlike}"
         first = [point for point in first if point in points_]
-    return Clean(tuple(first), end)
+    return Clean(tuple(first or [AT_ONCE]) if step.crashes else (), end)
 
 
 def portioned(clean: CleanRun) -> Iterator[Due]:

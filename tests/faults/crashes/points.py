@@ -50,4 +50,4 @@ def points(calls: Iterable[Call], namespace: str) -> list[Point]:
         for write, count in counted.items()
         for number in range(1, count + 1)
         for committed in (False, True)
-    ] or [AT_ONCE]
+    ]
