@@ -79,6 +79,9 @@ async def test_a_namespace_that_may_not_be_looked_at_costs_the_other_nothing() -
         vitals = runtime._vitals()
         assert vitals.synced
         assert None not in vitals.watches.values()
+        assert not runtime.observer.knows("gone")
+        server.forbidden.clear()  # it is there again
+        await eventually(lambda: runtime.observer.knows("gone"))
 
 
 async def test_many_namespaces_have_their_streams_at_once() -> None:

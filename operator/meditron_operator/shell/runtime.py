@@ -28,7 +28,7 @@ from meditron_operator.shell.watch import ObjectKey
 from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS, Chance, WorkQueue
 
 REFUSED_DELAY_SECONDS: Final = 1.0
-"""Before the second try of what was refused, or changed by others under our hands three times in a row."""
+"""Before the second try of what was refused, or of a conflict that the truth doesn't explain."""
 _STREAMS_PER_PLACE: Final = len(CHILDREN) + 3  # and of deployments, pods, the Namespace
 _UNKNOWN_SECONDS: Final = 5.0  # until a namespace that is not wholly known yet is looked at again
 
