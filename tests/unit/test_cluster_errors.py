@@ -57,6 +57,13 @@ async def test_status_becomes_an_error(status: int, kind: type[ApiError]) -> Non
     assert "these very words" in str(error)
 
 
+async def test_an_object_that_has_another_uid_is_a_conflict() -> None:
+    """As Kubernetes 1.37 refuses the patch of a pod that was made anew meanwhile."""
+    words = 'Pod "x" is invalid: metadata.uid: Invalid value: "b8a7": field is immutable'
+    error = await fail_with(Answer(422, json.dumps({"kind": "Status", "message": words}).encode()))
+    assert type(error) is ConflictError
+
+
 @pytest.mark.parametrize(
     "words",
     [

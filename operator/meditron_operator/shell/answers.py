@@ -19,6 +19,8 @@ _YET_TO_LEARN: Final = (
     "failed to find resource referenced by paramKind",
     "There can be a delay between when CustomResourceDefinitions are created and when they are available",
 )
+# A patch names by its uid the object that it means: of another one by that name the server takes it for a changed uid.
+_ANOTHER: Final = "metadata.uid: Invalid value"
 _LONGEST_RETRY_SECONDS: Final = 60.0  # whatever a proxy asks for: a stop can't wait for an hour
 
 
@@ -45,7 +47,7 @@ def _raise(status: int, message: str, retry_after: str | None) -> NoReturn:
         raise UnavailableError(message)
     if status in (404, 410):
         raise NotFoundError(message)
-    if status == 409:
+    if status == 409 or (status == 422 and _ANOTHER in message):
         raise ConflictError(message)
     if status in (400, 403, 405, 413, 422):
         raise RefusedError(message)

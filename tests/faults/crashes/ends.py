@@ -37,7 +37,8 @@ def state_in(admin: Admin, namespace: str, operator_namespace: str) -> State:
     pods = admin.list("Pod", namespace)
     state["pods"] = {pod["metadata"]["name"]: _told(pod, workload) for pod in pods}
     if state["itself"] is not None and workload is not None:
-        _resolve(state["itself"]["status"], workload, {pod["metadata"]["uid"] for pod in pods})
+        _resolve(state["itself"]["status"], workload)
+    state["measured"] = _measured(admin, namespace, {pod["metadata"]["uid"] for pod in pods})
     text = json.dumps(state).replace(operator_namespace, "OPERATOR")
     for colour in COLOURS:
         text = text.replace(colour, "COLOUR")
@@ -51,14 +52,18 @@ def _told(pod: Manifest, workload: Manifest | None) -> dict[str, bool]:
     return {"has the template of now": newest, "serves": serves(pod)}
 
 
-def _resolve(status: Manifest, workload: Manifest, uids: Container[str]) -> None:
-    """Names of pods and templates are others in each run; what they name must be what is there."""
+def _measured(admin: Admin, namespace: str, uids: Container[str]) -> list[bool]:
+    """Of each replica that the status has readings of, whether its pod is there."""
+    body = admin.get(names.KIND, namespace, NAME) or {}
+    return [replica["uid"] in uids for replica in body.get("status", {}).get("measured", {}).get("replicas", [])]
+
+
+def _resolve(status: Manifest, workload: Manifest) -> None:
+    """Names of templates are others in each run; what they name must be what is there."""
     good = status.get("rollout", {}).get("lastGood")
     if good is not None:
         good["revision"] = good["revision"] == workload["status"].get("updateRevision")
         good["template"] = good["template"] == digest(workload["spec"]["template"])
-    for replica in status.get("measured", {}).get("replicas", []):
-        replica["uid"] = replica["uid"] in uids
 
 
 def events(admin: Admin, namespace: str) -> dict[str, str]:
