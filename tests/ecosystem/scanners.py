@@ -11,10 +11,12 @@ import yaml
 
 from tests.hardening.waivers import Finding
 from tests.testbed.build import ensure_built
+from tests.testbed.layout import REPOSITORY
 from tests.testbed.programs import find
 from tests.testbed.pythontools import CHECKS, run_module
 
 _NAMED: Final = re.compile(r"""(?:\bof |^)(\w+) ['"]([^'"]+)""")
+_DEFINITIONS: Final = "/api/_definitions.json"  # in the schemas, which can lie anywhere
 _FINE: Final = 10  # kube-score's best grade
 
 
@@ -81,3 +83,33 @@ def complaints(folder: Path, objects: list[dict[str, Any]], version: str) -> str
         ensure_built(CHECKS, print), "kubernetes_validate", "-k", version, "--strict", str(file), cwd=folder
     )
     return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def misfits(folder: Path, objects: list[dict[str, Any]], version: str) -> str:
+    """What kubeconform finds in objects for a Kubernetes of that version, empty when nothing: by the schemas that
+    kubernetes-validate brings, and in ours by our CRDs."""
+    schemas, file = folder / "schemas", folder / "objects.yaml"
+    schemas.mkdir()
+    for name, schema in (*_their_schemas(version), *_our_schemas()):
+        (schemas / name).write_text(json.dumps(schema))
+    file.write_text(yaml.safe_dump_all(objects))
+    places = ("-schema-location", str(schemas / "{{.ResourceKind}}{{.KindSuffix}}.json"))
+    command = [str(find("kubeconform")), "-strict", *places, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def _their_schemas(version: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each by the name of its file. Without the address that each gives itself, where its references would lead to."""
+    brought = ensure_built(CHECKS, print) / "kubernetes_validate" / "kubernetes-json-schema"
+    for file in (brought / f"v{version}-local-strict").glob("*.json"):
+        schema = json.loads(file.read_text().replace(_DEFINITIONS, _DEFINITIONS.rpartition("/")[2]))
+        schema.pop("$id", None)
+        yield file.name, schema
+
+
+def _our_schemas() -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in (REPOSITORY / "crds").glob("*.yaml"):
+        spec = yaml.safe_load(file.read_text())["spec"]
+        for version in spec["versions"]:
+            yield f"{spec['names']['singular']}-meditron-{version['name']}.json", version["schema"]["openAPIV3Schema"]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.chart.render import BUNDLE, STAMP, template
-from tests.ecosystem.scanners import SCANNERS, complaints
+from tests.ecosystem.scanners import SCANNERS, complaints, misfits
 from tests.hardening.waivers import WAIVERS
 from tests.testbed.layout import REPOSITORY
 
@@ -50,6 +50,19 @@ def test_the_api_of_both_ends_knows_every_field(version: str, files: list[Path],
     """The oldest Kubernetes that the chart takes, and the newest that it was tested on."""
     objects = [body for file in files for body in yaml.safe_load_all(file.read_text()) if body]
     assert complaints(tmp_path, objects, version) == ""
+    assert misfits(tmp_path, objects, version) == ""
+
+
+def test_every_sample_is_as_its_schema_says(tmp_path: Path) -> None:
+    files = sorted((REPOSITORY / "manifests" / "samples").rglob("*.yaml"))
+    objects = [body for file in files for body in yaml.safe_load_all(file.read_text()) if body]
+    assert "MeditronDeployment" in {body["kind"] for body in objects}
+    assert misfits(tmp_path, objects, "1.37.0") == ""
+
+
+def test_an_unknown_field_is_found(tmp_path: Path) -> None:
+    wrong = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}, "mistake": True}
+    assert "mistake" in misfits(tmp_path, [wrong], "1.37.0")
 
 
 def test_nothing_is_rendered_for_a_kind_that_nobody_knows(rendered: Path, tmp_path: Path) -> None:

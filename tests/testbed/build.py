@@ -103,6 +103,9 @@ KUBECTL = Recipe(
 KUBE_SCORE = Recipe(
     name="kube-score", version="1.20.0", usual="90 seconds", package="github.com/zegl/kube-score/cmd/kube-score"
 )
+KUBECONFORM = Recipe(
+    name="kubeconform", version="0.8.0", usual="30 seconds", package="github.com/yannh/kubeconform/cmd/kubeconform"
+)
 
 
 def ensure_built(recipe: Buildable, progress: Progress) -> Path:

@@ -29,7 +29,7 @@ from tests.testbed.pythontools import BILL, CHECKS
 USER_ERROR = 2
 TOOLS = ("helm", "cyclonus")
 """Of tests that have no cluster."""
-ECOSYSTEM = ("helm", "kubectl", "kube-score", "trivy")
+ECOSYSTEM = ("helm", "kubectl", "kube-score", "kubeconform", "trivy")
 """What the operator is installed and checked with."""
 
 app = typer.Typer(

@@ -12,6 +12,7 @@ from tests.testbed.build import (
     CYCLONUS,
     HELM,
     KUBE_SCORE,
+    KUBECONFORM,
     KUBECTL,
     KUBESTACK,
     KWOK,
@@ -54,6 +55,7 @@ _KNOWN: Mapping[str, Known] = {
     "cyclonus": Known(CYCLONUS, oldest=(0, 5), ask=("version",)),
     "kubectl": Known(KUBECTL, oldest=(1, 36), ask=("version", "--client")),
     "kube-score": Known(KUBE_SCORE, oldest=(1, 20), ask=("version",)),
+    "kubeconform": Known(KUBECONFORM, oldest=(0, 8), ask=("-v",)),
     "trivy": Known(TRIVY, oldest=(0, 58)),
 }
 
