@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.kill.node import Figure
-from tests.bench.kill.scenes import PAUSE_SECONDS, WARD, Series, percentile
+from tests.bench.kill.scenes import PAUSE_SECONDS, RHYTHM_SECONDS, WARD, Series, percentile
 from tests.bench.kill.simulated import PLAIN, Simulated
 
 RATIO: Final = 40
@@ -22,7 +22,8 @@ controllers, scheduler, operator, two guards, and who measures. {ward} deploymen
 the moment before a person's PATCH is sent to the moment at which a watch of our own shows the StatefulSet at 0; in
 brackets the clients' policy gone, which is what ends their streams where a network plugin enforces policies. The guard
 ends pods before it scales, so that they get a grace of one second and not the StatefulSet's. Idle stops are {pause:g} s
-apart: what follows one (proof, status, record) must not count as the next one's.
+apart: what follows one (proof, status, record) must not count as the next one's. In a storm a stop comes every {rhythm:g} s,
+from when its first deployment is created until the last one has its StatefulSet; none waits for the one before.
 
 | who stops | situation | stops | median | p99 | worst | goal (p99) |
 |---|---|---|---|---|---|---|
@@ -60,7 +61,14 @@ class Result:
 def report(found: Simulated, figures: Sequence[Figure]) -> tuple[str, list[str]]:
     """The page, and what was missed."""
     date, storm = datetime.now(UTC).date(), found.storm
-    head = _HEAD.format(date=date, cpus=os.cpu_count(), machine=platform.machine(), ward=WARD, pause=PAUSE_SECONDS)
+    head = _HEAD.format(
+        date=date,
+        cpus=os.cpu_count(),
+        machine=platform.machine(),
+        ward=WARD,
+        pause=PAUSE_SECONDS,
+        rhythm=RHYTHM_SECONDS,
+    )
     ratio = percentile(found.plain_storm.zero, 50) / percentile(storm.zero, 50)
     last = f"\n{storm.when.capitalize()}, the guard is {ratio:.0f} times as fast as a {PLAIN}"
     last += f" (medians; goal {RATIO}).\n"
