@@ -22,8 +22,9 @@ controllers, scheduler, operator, two guards, and who measures. {ward} deploymen
 the moment before a person's PATCH is sent to the moment at which a watch of our own shows the StatefulSet at 0; in
 brackets the clients' policy gone, which is what ends their streams where a network plugin enforces policies. The guard
 ends pods before it scales, so that they get a grace of one second and not the StatefulSet's. Idle stops are {pause:g} s
-apart: what follows one (proof, status, record) must not count as the next one's. In a storm a stop comes every {rhythm:g} s,
-from when its first deployment is created until the last one has its StatefulSet; none waits for the one before.
+apart: what follows one (proof, status, record) must not count as the next one's. In a storm a stop comes every
+{rhythm:g} s, from when its first deployment is created until the last one has its StatefulSet; none waits for the one
+before.
 
 | who stops | situation | stops | median | p99 | worst | goal (p99) |
 |---|---|---|---|---|---|---|
