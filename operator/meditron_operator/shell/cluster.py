@@ -245,12 +245,10 @@ class Cluster:
         params = {**extent.params, "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since}
         if server_seconds is not None:
             params["timeoutSeconds"] = str(server_seconds)
-        timeout, url = (
-            aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds),
-            resource.path(extent.namespace),
-        )
+        timeout = aiohttp.ClientTimeout(sock_connect=10, sock_read=silence_seconds)
+        url = self._server + resource.path(extent.namespace)
         try:
-            async with self._http.get(self._server + url, params=params, timeout=timeout) as response:
+            async with self._http.get(url, params=params, timeout=timeout) as response:
                 await raise_for_status(response)
                 async for line in streams.lines(response.content):
                     yield streams.event(line)

@@ -121,9 +121,9 @@ class Observer:
 
     def heard(self) -> dict[str, float | None]:
         """When each kind was last heard of, where it is heard of least; None for never. Without what is shut."""
-        found: dict[str, list[float | None]] = {}
+        shut, found = self.shut, dict[str, list[float | None]]()
         for watch in self.watches:
-            if watch.extent.namespace not in self.shut:
+            if watch.extent.namespace not in shut:
                 found.setdefault(watch.resource.plural, []).append(watch.last_heard)
         return {plural: oldest(moments) for plural, moments in found.items()}
 

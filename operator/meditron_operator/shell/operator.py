@@ -32,8 +32,7 @@ def run(config: Config, configuration: Configuration, wall: Wall = _utc) -> None
             registry=_registry(config, configuration, wall, stop),
             settings=_settings(),
             memo=kopf.Memo(),
-            clusterwide=not config.watched_namespaces,
-            namespaces=config.watched_namespaces,
+            clusterwide=True,
             standalone=True,
             stop_flag=stop,
         )
