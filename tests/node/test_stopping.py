@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from meditron_operator.core.guard.actions import not_ready
 from tests.cluster.people import engage
 from tests.cluster.support import Admin, Audit, Manifest
 from tests.node.conftest import Ground
@@ -144,6 +145,15 @@ def test_a_hold_lets_answers_finish_and_nobody_new_in(
     assert not heard(admin, clinic, "late").tokens
     assert uid_of_pod(admin, clinic) == before
     assert admin.get("NetworkPolicy", clinic, "notes-allow") is not None
+    # Else the kubelet would correct what the guard writes of a pod that ends, and end it up to a second later.
+    assert ready_in_words(admin, clinic) == (not_ready("")["status"], not_ready("")["message"])
+
+
+def ready_in_words(admin: Admin, clinic: str) -> tuple[str, str]:
+    body = admin.get("Pod", clinic, "notes-0")
+    assert body is not None
+    ready = next(each for each in body["status"]["conditions"] if each["type"] == "Ready")
+    return ready["status"], ready["message"]
 
 
 @pytest.mark.guarantee("G11")

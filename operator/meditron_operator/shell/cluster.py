@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -156,10 +156,10 @@ class Cluster:
         body = {"metadata": metadata, "status": status}
         return await self._request("PATCH", path, body=body, params=self._managed, content=_MERGE_PATCH)
 
-    async def set_condition(self, pod: Ref, uid: str, condition: Mapping[str, Any]) -> Manifest:
-        """Set one condition of exactly this pod, and leave all others to the kubelet."""
+    async def set_conditions(self, pod: Ref, uid: str, conditions: Sequence[Mapping[str, Any]]) -> Manifest:
+        """Set these conditions of exactly this pod, and leave all others to the kubelet."""
         path = PODS.path(pod.namespace, pod.name) + "/status"
-        body = {"metadata": {"uid": uid}, "status": {"conditions": [condition]}}
+        body = {"metadata": {"uid": uid}, "status": {"conditions": conditions}}
         return await self._request("PATCH", path, body=body, params=self._managed, content=_STRATEGIC_PATCH)
 
     async def create_record(self, record: Manifest) -> Manifest:

@@ -207,7 +207,7 @@ class Reconciler:
     async def _write(self, key: ObjectKey, step: Step | SetGate | Remove) -> None:
         if isinstance(step, SetGate):
             condition = serving_condition(step.open, rfc3339(self._now()))
-            self._known.written("Pod", await self._cluster.set_condition(step.ref, step.pod.uid, condition))
+            self._known.written("Pod", await self._cluster.set_conditions(step.ref, step.pod.uid, [condition]))
             return
         if isinstance(step, Remove):
             with suppress(NotFoundError):

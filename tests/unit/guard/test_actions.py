@@ -15,7 +15,7 @@ from meditron_operator.core.guard.actions import (
     EndPod,
     RemovePolicy,
     ScaleToZero,
-    closed_gate,
+    closed,
     done_by,
     letting_go,
     plan,
@@ -72,7 +72,7 @@ def after(seen: Seen, action: Action) -> Seen:
 
 def test_a_halt_cuts_traffic_first_and_takes_all() -> None:
     due = plan(CUT, FULL)
-    assert due.traffic == (CloseGate(pod()), RemovePolicy(policy()))
+    assert due.traffic == (CloseGate(pod(), ends=True), RemovePolicy(policy()))
     assert due.rest == (EndPod(pod()), ScaleToZero(workload()), Annotate(scaler(), paused=True))
 
 
@@ -120,7 +120,7 @@ def test_cut_off_at_any_point_the_rest_is_still_due_and_then_nothing(
 
 @given(seens)
 def test_a_stronger_stop_never_takes_less(seen: Seen) -> None:
-    taken = [set(plan(due, seen).actions) for due in (NONE, HELD, CUT)]
+    taken = [set(map(done_by, plan(due, seen).actions)) for due in (NONE, HELD, CUT)]
     assert taken[0] <= taken[1] <= taken[2]
 
 
@@ -131,7 +131,13 @@ def test_what_was_sent_is_not_sent_again() -> None:
 
 
 def test_operator_and_guard_close_a_gate_in_the_same_words() -> None:
-    assert closed_gate("t") == serving_condition(False, "t")
+    assert closed(CloseGate(pod()), "t") == [serving_condition(False, "t")]
+
+
+def test_of_a_pod_that_ends_the_readiness_is_written_too() -> None:
+    gate, ready = closed(CloseGate(pod(), ends=True), "t")
+    assert gate == serving_condition(False, "t")
+    assert (ready["type"], ready["status"]) == ("Ready", "False")
 
 
 def test_modes_are_ordered() -> None:

@@ -17,6 +17,8 @@ class CloseGate:
     """No new connection gets to the pod through its Service."""
 
     pod: Pod
+    ends: bool = False
+    """Whether the pod is ended in the same step."""
 
     @property
     def ref(self) -> Ref:
@@ -103,8 +105,8 @@ class Plan:
 def done_by(action: Action) -> Done:
     """How an action is remembered."""
     match action:
-        case CloseGate(thing) | EndPod(thing):
-            uid = thing.uid
+        case CloseGate(pod) | EndPod(pod):
+            uid = pod.uid
         case RemovePolicy(policy):
             uid = policy.uid
         case ScaleToZero(workload):
@@ -116,7 +118,8 @@ def done_by(action: Action) -> Done:
 
 def plan(measures: Measures, seen: Seen) -> Plan:
     """What is due of `seen`, which is all of one deployment. Nothing when the measures are taken already."""
-    gates = tuple(CloseGate(pod) for pod in seen.pods if pod.gate_open and not pod.finished) if measures.gates else ()
+    open_ = [pod for pod in seen.pods if pod.gate_open and not pod.finished] if measures.gates else []
+    gates = tuple(CloseGate(pod, ends=measures.cut) for pod in open_)
     if not measures.cut:
         return Plan(traffic=gates)
     return Plan(
@@ -135,13 +138,34 @@ def letting_go(seen: Seen) -> tuple[Annotate, ...]:
     return tuple(Annotate(scaler, paused=False) for scaler in ours)
 
 
-def closed_gate(now: str) -> dict[str, Any]:
-    """The pod's condition, in the words of the operator: whoever is first writes it."""
+def closed(gate: CloseGate, now: str) -> list[dict[str, Any]]:
+    """The pod's conditions. The gate's in the words of the operator: whoever is first writes it.
+
+    Of a pod that ends `Ready` too: its address goes at once, also when no kubelet lives. It is said in the kubelet's own
+    words (GeneratePodReadyCondition of Kubernetes 1.37), which then has nothing to correct: a pod that it has just
+    synced begins to end only after its next look at the runtime, up to a second later. A pod that lives on is left to
+    it, since it may write once more what it knew before.
+    """
+    return [_closed_gate(now), not_ready(now)] if gate.ends else [_closed_gate(now)]
+
+
+def _closed_gate(now: str) -> dict[str, Any]:
     return {
         "type": names.SERVING_GATE,
         "status": "False",
         "reason": "Stopped",
         "message": "the kill switch is engaged: no client gets here",
+        "lastTransitionTime": now,
+    }
+
+
+def not_ready(now: str) -> dict[str, Any]:
+    """What a kubelet says of a pod whose gate is closed."""
+    return {
+        "type": "Ready",
+        "status": "False",
+        "reason": "ReadinessGatesNotReady",
+        "message": f'the status of pod readiness gate "{names.SERVING_GATE}" is not "True", but False',
         "lastTransitionTime": now,
     }
 

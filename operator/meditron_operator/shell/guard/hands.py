@@ -17,7 +17,7 @@ from meditron_operator.core.guard.actions import (
     Plan,
     RemovePolicy,
     ScaleToZero,
-    closed_gate,
+    closed,
     done_by,
 )
 from meditron_operator.core.guard.course import rfc3339
@@ -84,7 +84,7 @@ class Hands:
         cluster, ref = self._cluster, action.ref
         match action:
             case CloseGate(pod):
-                await cluster.set_condition(ref, pod.uid, closed_gate(rfc3339(self._now())))
+                await cluster.set_conditions(ref, pod.uid, closed(action, rfc3339(self._now())))
             case RemovePolicy(policy):
                 await cluster.remove(NETWORK_POLICIES, ref, policy.uid)
             case ScaleToZero(workload):
