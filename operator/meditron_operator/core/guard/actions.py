@@ -141,8 +141,8 @@ def letting_go(seen: Seen) -> tuple[Annotate, ...]:
 def closed(gate: CloseGate, now: str) -> list[dict[str, Any]]:
     """The pod's conditions. The gate's in the words of the operator: whoever is first writes it.
 
-    Of a pod that ends `Ready` too: its address goes at once, also when no kubelet lives. It is said in the kubelet's own
-    words (GeneratePodReadyCondition of Kubernetes 1.37), which then has nothing to correct: a pod that it has just
+    Of a pod that ends `Ready` too: its address goes at once, also when no kubelet lives. It is said in the words of the
+    kubelet (GeneratePodReadyCondition of Kubernetes 1.37), which then has nothing to correct: a pod that it has just
     synced begins to end only after its next look at the runtime, up to a second later. A pod that lives on is left to
     it, since it may write once more what it knew before.
     """
