@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-node test-ecosystem demo bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-node test-ecosystem demo bench bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ test: lint test-unit test-contract test-cluster test-faults campaign test-node t
 
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing, killswitch or guard; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
+
+bench: programs  ## how fast deployments are reconciled, beside other operators; writes tests/bench/RESULTS.md; an hour
+	$(BIN)/python -m tests.bench.reconcile
 
 bench-kill: programs  ## how fast the kill switch is, beside a plain Kopf operator; writes tests/bench/kill/RESULTS.md
 	$(BIN)/python -m tests.bench.kill

@@ -1,0 +1,1 @@
+"""How fast deployments are reconciled, beside other ways to build an operator: `make bench`."""
