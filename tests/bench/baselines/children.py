@@ -13,7 +13,7 @@ from tests.testbed.install import NAMESPACE
 Manifest = dict[str, Any]
 
 NAME: Final = "placeholder-name"
-SPACE: Final = "placeholder-namespace"
+SPACE: Final = "placeholder-space"
 VARIABLE: Final = "CHILDREN"
 """The environment variable with the path of the file."""
 

@@ -23,6 +23,10 @@ def registry() -> kopf.OperatorRegistry:
         memo.text = Path(os.environ[children.VARIABLE]).read_text()
         memo.client = DynamicClient(client.ApiClient())  # type: ignore[no-untyped-call]
 
+    @kopf.on.login(registry=found)
+    def login(**given: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_via_client(**given)
+
     @kopf.on.create(names.GROUP, names.VERSION, names.PLURAL, registry=found)
     @kopf.on.update(names.GROUP, names.VERSION, names.PLURAL, registry=found)
     def made(body: kopf.Body, memo: kopf.Memo, patch: kopf.Patch, **_: Any) -> None:

@@ -40,13 +40,14 @@ class Births:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
+    def manifests(self, namespace: str, name: str) -> list[children.Manifest]:
+        """What is waited for."""
+        return children.read(self._template, {"metadata": {"name": name, "namespace": namespace, "uid": ""}})
+
     def wait(self, name: str) -> float:
         """The value of `time.monotonic()` when the last child came; raises TimeoutError."""
-        return max(self._moments[kind].wait(child, LIMIT_SECONDS) for kind, child in self._children(name))
-
-    def _children(self, name: str) -> list[tuple[str, str]]:
-        manifests = children.read(self._template, {"metadata": {"name": name, "namespace": "any", "uid": ""}})
-        return [(each["kind"], each["metadata"]["name"]) for each in manifests]
+        wanted = [(each["kind"], each["metadata"]["name"]) for each in self.manifests("any", name)]
+        return max(self._moments[kind].wait(child, LIMIT_SECONDS) for kind, child in wanted)
 
 
 def _made(event: Mapping[str, Any]) -> str | None:

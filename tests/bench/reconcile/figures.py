@@ -48,7 +48,7 @@ class Figures:
     unrelated_writes: int
     """After a foreign annotation on each of some deployments."""
     trip_ms: float
-    """Creating a ServiceAccount."""
+    """Creating one child: the mean of a deployment's, one after the other."""
     single_ms: float
     """One deployment, from before its creation to its last child."""
     repair_ms: float | None

@@ -24,7 +24,7 @@ import (
 
 const (
 	workers     = 10
-	name, space = "placeholder-name", "placeholder-namespace"
+	name, space = "placeholder-name", "placeholder-space"
 )
 
 var kind = schema.GroupVersionKind{Group: "meditron.ai", Version: "v1alpha1", Kind: "MeditronDeployment"}
