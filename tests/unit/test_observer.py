@@ -8,7 +8,7 @@ import pytest
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.extent import Reach
 from meditron_operator.shell.observer import Observer, oldest
-from meditron_operator.shell.watch import ObjectKey, replace_all
+from meditron_operator.shell.store import ObjectKey, replace_all
 from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import ApiServer, connected
 

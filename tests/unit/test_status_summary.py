@@ -134,7 +134,7 @@ def test_other_words_alone_are_no_event() -> None:
 
 
 def test_the_first_status_tells_only_news() -> None:
-    assert [found["reason"] for found in told(None, Seen())] == ["Valid", "Complete"]
+    assert [found["reason"] for found in told(None, Seen())] == ["Valid"]
     assert [found["reason"] for found in told(None, Seen(spec=INVALID, there=False))] == ["InvalidSpec"]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meditron_operator.shell.extent import Extent
-from meditron_operator.shell.watch import Store, replace_all
+from meditron_operator.shell.store import Store, replace_all
 from tests.unit.apiserver import thing
 
 Item = tuple[str, Any]
@@ -45,6 +45,16 @@ def test_only_real_changes_are_told() -> None:
     found.drop(thing("a", 4))
     found.drop(thing("a", 4))
     assert changes == ["a", "a", "a"]
+
+
+def test_who_wrote_is_not_told_neither_by_the_answer_nor_by_its_echo() -> None:
+    changes = Changes()
+    found = store(changes)
+    found.put(thing("a", 1, x=1), quiet=True)
+    found.put(thing("a", 1, x=1))
+    assert (changes, found.get(KEY)) == ([], ("a", {"x": 1}))
+    found.put(thing("a", 2, x=2))
+    assert changes == ["a"]
 
 
 def test_older_news_is_left_out() -> None:

@@ -13,7 +13,8 @@ import pytest
 from meditron_operator.errors import UnavailableError
 from meditron_operator.shell.cluster import PODS, Cluster
 from meditron_operator.shell.extent import ALL, Extent
-from meditron_operator.shell.watch import Store, Watch
+from meditron_operator.shell.store import Store
+from meditron_operator.shell.watch import Watch
 from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import DROP, END, HOLD, Answer, ApiServer, bookmark, connected, event, gone, thing
 from tests.unit.eventually import DEADLINE_SECONDS, eventually

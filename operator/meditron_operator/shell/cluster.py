@@ -1,7 +1,6 @@
 """The only module that talks to the API server."""
 
 import asyncio
-import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
 from meditron_operator import names
 from meditron_operator.core.live import Manifest, Ref
@@ -264,7 +264,7 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         content: str = "application/json",
     ) -> Manifest:
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else orjson.dumps(body)
         headers = {} if data is None else {"Content-Type": content}
         timeout = self._patience(method, path)
         try:
@@ -272,7 +272,7 @@ class Cluster:
                 method, self._server + path, data=data, params=params, headers=headers, timeout=timeout
             ) as response:
                 await raise_for_status(response)
-                answer = await response.json(content_type=None)
+                answer = orjson.loads(await response.read())
         except aiohttp.ClientSSLError as error:
             raise UntrustedError(f"{method} {path}: {_words(error)}") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -7,7 +7,7 @@ the API server the time that the quicker one needs.
 from collections.abc import Callable
 from typing import Final
 
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 
 GIVE_WAY_SECONDS: Final = 0.2  # the guard is done in a fraction of it; without a guard it is what a stop costs more
 

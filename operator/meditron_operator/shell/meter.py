@@ -15,7 +15,7 @@ from meditron_operator.core.measured import Reading
 from meditron_operator.core.observed import Pod
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.metrics import Metrics
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 from meditron_operator.shell.workqueue import Chance, WorkQueue
 
 WORKERS: Final = 2

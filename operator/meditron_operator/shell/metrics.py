@@ -7,7 +7,7 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 _LABELS: Final = ("namespace", "name")

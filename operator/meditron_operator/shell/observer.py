@@ -24,7 +24,8 @@ from meditron_operator.shell.cluster import (
     Resource,
 )
 from meditron_operator.shell.extent import ALL, Extent, Reach
-from meditron_operator.shell.watch import Both, Feed, ObjectKey, Store, Watch
+from meditron_operator.shell.store import Both, Feed, ObjectKey, Store
+from meditron_operator.shell.watch import Watch
 from meditron_operator.shell.workqueue import Chance
 
 _PRODUCT_LABELS: Final = frozenset(gpu.product_label for gpu in GPUS.values())
@@ -160,8 +161,9 @@ class Observer:
         return self._children[ref.kind].is_left_out(_name_of(ref))
 
     def written(self, kind: str, answer: Mapping[str, Any]) -> None:
-        """Take in what the server answered to a write, ahead of the watch."""
-        self._feeds[kind].put(answer)
+        """Take in what the server answered to a write, ahead of the watch. The pass that wrote goes on with it; only
+        what may follow from a status is the next one's."""
+        self._feeds[kind].put(answer, quiet=kind != names.KIND)
 
     def found(self, kind: str, body: Mapping[str, Any]) -> None:
         """Take in what was read by its name."""

@@ -6,6 +6,7 @@ for nothing.
 """
 
 import asyncio
+import gc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,7 @@ def _utc() -> datetime:
 def run(config: Config, configuration: Configuration, wall: Wall = _utc) -> None:
     """Run until a signal. Raises FatalError when it can't start, or when a part of it ended that never should."""
     stop = asyncio.Event()
+    gc.freeze()  # what is imported stays: else each search for garbage looks through all of it
     try:
         kopf.run(
             registry=_registry(config, configuration, wall, stop),

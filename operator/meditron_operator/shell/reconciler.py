@@ -38,7 +38,7 @@ from meditron_operator.shell.cluster import PODS, Cluster
 from meditron_operator.shell.meter import Meters
 from meditron_operator.shell.outcome import Pass
 from meditron_operator.shell.revisions import Revisions
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 
 TRIES: Final = 3  # in one pass; after that the key waits its turn like any other that failed
 

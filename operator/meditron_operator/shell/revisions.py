@@ -4,7 +4,7 @@ from meditron_operator.core.live import Manifest
 from meditron_operator.core.rollout import Good, kept_template
 from meditron_operator.errors import NotFoundError
 from meditron_operator.shell.cluster import REVISIONS, Cluster
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 
 
 class Revisions:

@@ -24,7 +24,7 @@ from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.observer import Observer
 from meditron_operator.shell.reconciler import Reconciler
 from meditron_operator.shell.session import connect
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS, Chance, WorkQueue
 
 REFUSED_DELAY_SECONDS: Final = 1.0

@@ -1,5 +1,6 @@
 """One HTTP session to the API server: address, certificates, rotating token."""
 
+import math
 import ssl
 import time
 from collections.abc import Callable
@@ -25,6 +26,7 @@ class Connection:
 
 KEEP_ALIVE_SECONDS = 15.0
 TOKEN_SECONDS = 60.0  # kubelet writes a new one when a fifth of its hour is left
+_HEADER_SECONDS = 1.0  # of a header's use before it is asked for anew: a kubeconfig is read from its begin each time
 _REQUESTS = 100  # at the same time, the watches apart
 
 
@@ -81,15 +83,18 @@ class TokenFile:
 
 
 def connect(
-    configuration: Configuration, keep_alive_seconds: float = KEEP_ALIVE_SECONDS, streams: int = 0
+    configuration: Configuration,
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+    streams: int = 0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Connection:
     """Open the session; the caller closes `http`. Connections that idle are kept for `keep_alive_seconds`; `streams`
-    is how many are held for ever by watches, beside those of requests."""
+    is how many are held for ever by watches, beside those of requests. A new token is used within a second."""
     http = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             ssl=_tls(configuration), limit=_REQUESTS + streams, keepalive_timeout=keep_alive_seconds
         ),
-        middlewares=(_Authorization(configuration),),
+        middlewares=(_Authorization(configuration, clock),),
         timeout=aiohttp.ClientTimeout(sock_connect=10),
     )
     return Connection(server=configuration.host, http=http)
@@ -101,14 +106,20 @@ class _Authorization:
     A redirect comes through here as a new request: the token goes to the API server and nowhere else.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, clock: Callable[[], float]) -> None:
         self._configuration = configuration
         self._origin = URL(configuration.host).origin()
+        self._clock = clock
+        self._header: str | None = None
+        self._due = -math.inf
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        header = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if self._clock() >= self._due:
+            self._header = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+            self._due = self._clock() + _HEADER_SECONDS
+        header = self._header
         if header and request.url.origin() == self._origin:
             request.headers[aiohttp.hdrs.AUTHORIZATION] = header
         return await handler(request)

@@ -1,10 +1,10 @@
 """What the API server streams: lines of any length, and the events of a watch."""
 
-import json
 from collections.abc import AsyncIterator
 from typing import Final
 
 import aiohttp
+import orjson
 
 from meditron_operator.core.live import Manifest
 
@@ -28,7 +28,7 @@ async def lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
 
 def event(line: bytes) -> tuple[str, Manifest]:
     """A line that is no event, of a proxy for instance, raises LookupError, TypeError or ValueError."""
-    found = json.loads(line)
+    found = orjson.loads(line)
     kind, obj = found["type"], found["object"]
     if kind != "ERROR":
         int(obj["metadata"]["resourceVersion"])

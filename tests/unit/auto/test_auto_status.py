@@ -15,7 +15,7 @@ from meditron_operator.core.observed import Cluster, Node, Pod
 from meditron_operator.core.render import Site, desired
 from meditron_operator.core.status import View, condition_changes, summarize
 from tests.unit.auto.nodes import node, unknown
-from tests.unit.kit import OPERATOR_NAMESPACE, OWNER, child, pod, spec, stored
+from tests.unit.kit import OPERATOR_NAMESPACE, OWNER, child, pod, saying, spec, stored
 from tests.unit.kit import case as usual
 
 NOW = "2026-02-02T02:02:02Z"
@@ -171,4 +171,4 @@ def test_a_card_that_is_named_again_is_no_longer_remembered() -> None:
 def _annotated(live: Live, annotations: dict[str, str]) -> Live:
     if live.ref.kind != "StatefulSet":
         return live
-    return replace(live, body={**live.body, "metadata": {**live.metadata, "annotations": annotations}})
+    return saying(live, {**live.body, "metadata": {**live.metadata, "annotations": annotations}})

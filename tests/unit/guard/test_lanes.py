@@ -10,7 +10,7 @@ import pytest
 from meditron_operator.errors import UnavailableError
 from meditron_operator.shell.guard.lanes import Lanes
 from meditron_operator.shell.guard.together import Together
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 from meditron_operator.shell.workqueue import Chance
 from tests.unit.eventually import eventually
 

@@ -14,7 +14,7 @@ from meditron_operator.core.observed import Cluster
 from meditron_operator.core.rollout import Good, History, Stage, history_of, kept_template
 from meditron_operator.core.rollout.history import Failed
 from meditron_operator.core.steps import Decision, Replace
-from tests.unit.kit import DRAIN, HALT, HOLD, case, child, children, live, node, stored
+from tests.unit.kit import DRAIN, HALT, HOLD, case, child, children, live, node, saying, stored
 from tests.unit.rollout.scenes import NEW, OLD, replicas
 
 THREE = {"replicas": 3}
@@ -116,7 +116,7 @@ def test_a_template_that_the_server_adds_to_is_not_new_for_ever() -> None:
     obj["spec"]["template"]["spec"]["addedByTheServer"] = True
     before = seen.child("StatefulSet", "ward")
     assert before is not None
-    returned = replace(before, body={**before.body, "spec": obj["spec"]})
+    returned = saying(before, {**before.body, "spec": obj["spec"]})
     others = tuple(each for each in seen.children if each is not before)
     seen = replace(seen, children=(*others, returned))
     assert partition(decide(case(EDITED), seen, {})) == 3

@@ -41,7 +41,8 @@ def _rolling(view: View) -> Condition:
     current = not view.between_templates
     updated = status.get("updatedReplicas", 0) if current else 0
     message = f"{updated} of {wanted} pods have the current template"
-    if current and updated >= wanted and status.get("replicas", 0) == wanted:
+    complete = current and updated >= wanted and status.get("replicas", 0) == wanted
+    if complete or not (wanted or view.pods):  # of none all are as they should be, whether or not anybody counted
         return _progressing(Truth.FALSE, "Complete", message)
     rollout = _rollout(view)
     then = f"; {rollout.message}" if rollout is not None and rollout.message else ""

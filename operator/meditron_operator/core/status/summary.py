@@ -71,6 +71,9 @@ _UNEVENTFUL: Final = frozenset(
         "Fixed",
         "NotMeasured",
         "Enforced",
+        "Scheduled",
+        "ScaledToZero",
+        "Complete",
     }
 )
 

@@ -22,7 +22,8 @@ from meditron_operator.shell.cluster import (
     Resource,
 )
 from meditron_operator.shell.extent import ALL, Extent
-from meditron_operator.shell.watch import USUAL_PACE, Feed, ObjectKey, Pace, Store, Watch, replace_all
+from meditron_operator.shell.store import Feed, ObjectKey, Store, replace_all
+from meditron_operator.shell.watch import USUAL_PACE, Pace, Watch
 from meditron_operator.shell.workqueue import Chance
 
 # Of what carries the switch. A dead watch is noticed within ten seconds, and a poll beside it needs no watch at all.

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from meditron_operator.errors import ApiError
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 from meditron_operator.shell.workqueue import Chance, backoff_seconds
 
 LONGEST_DELAY_SECONDS: Final = 5.0  # a stop that fails is never left alone for longer

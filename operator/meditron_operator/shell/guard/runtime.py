@@ -1,6 +1,7 @@
 """The parts of the running guard, wired together."""
 
 import asyncio
+import gc
 import random
 import signal
 import time
@@ -113,6 +114,7 @@ class Guard:
 
 def run(config: GuardConfig, configuration: Configuration) -> None:
     """Run until a signal. Raises FatalError when it can't start, or when a part of it ended that never should."""
+    gc.freeze()  # what is imported stays: else each search for garbage looks through all of it
     try:
         asyncio.run(_serve(config, configuration))
     except OSError as failed:

@@ -40,7 +40,7 @@ from meditron_operator.shell.guard.lanes import Lanes
 from meditron_operator.shell.guard.looker import Looker
 from meditron_operator.shell.guard.metrics import GuardMetrics
 from meditron_operator.shell.guard.teller import Teller
-from meditron_operator.shell.watch import ObjectKey
+from meditron_operator.shell.store import ObjectKey
 from meditron_operator.shell.workqueue import Chance
 
 SECOND_ACTS_SECONDS: Final = 0.2  # after it saw a stop, the guard that goes second: by then nothing is left to do
