@@ -27,7 +27,7 @@ from meditron_operator.shell.session import connect
 from meditron_operator.shell.store import ObjectKey
 from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS, Chance, WorkQueue
 
-REFUSED_DELAY_SECONDS: Final = 1.0
+REFUSED_DELAY_SECONDS: Final = 2.0
 """Before the second try of what was refused, or of a conflict that the truth doesn't explain."""
 _STREAMS_PER_PLACE: Final = len(CHILDREN) + 3  # and of deployments, pods, the Namespace
 _UNKNOWN_SECONDS: Final = 5.0  # until a namespace that is not wholly known yet is looked at again
