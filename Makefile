@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
+# Tests with a cluster wait more than they compute. Each worker has clusters of its own, of 1 GiB each.
+CLUSTER_WORKERS ?= 2
 
 .PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-node test-ecosystem demo bench bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
@@ -41,7 +43,7 @@ test-contract: venv  ## the TGI double keeps what it promises: on the wire, and 
 	$(BIN)/pytest tests/contract -n $(UNIT_WORKERS)
 
 test-cluster: programs  ## real API server, controllers and scheduler; simulated GPU nodes
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest tests/cluster -n $(CLUSTER_WORKERS)
 
 test-faults: programs  ## the same cluster, with a proxy before the API server that makes faults on demand
 	$(BIN)/pytest tests/faults
@@ -54,11 +56,11 @@ campaign: programs  ## hundreds of changes made from the CRD's schema: does all 
 
 test-node: programs  ## real kubelet, containers and network policies; needs Linux and root, else says what is missing
 	$(BIN)/python -m tests.testbed build --node
-	$(BIN)/pytest tests/node
+	$(BIN)/pytest tests/node -n $(CLUSTER_WORKERS)
 
 test-ecosystem: programs  ## the walkthroughs of docs/ as they are written, with the real Helm and kubectl; checks of all that is rendered
 	$(BIN)/python -m tests.testbed build --ecosystem
-	$(BIN)/pytest tests/ecosystem
+	$(BIN)/pytest tests/ecosystem -n $(CLUSTER_WORKERS)
 
 test: lint test-unit test-contract test-cluster test-faults campaign test-node test-ecosystem  ## what CI runs
 
