@@ -11,7 +11,7 @@ CLUSTER_WORKERS ?= 2
 # Shares of tests in the order of their files: with fewest tests last, as else, the longest ones would begin last.
 IN_WORKERS := -n $(CLUSTER_WORKERS) --no-loadscope-reorder
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-node test-ecosystem demo bench bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-faults-and-campaign test-node test-ecosystem demo bench bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,7 +64,11 @@ test-ecosystem: programs  ## the walkthroughs of docs/ as they are written, with
 	$(BIN)/python -m tests.testbed build --ecosystem
 	$(BIN)/pytest tests/ecosystem $(IN_WORKERS)
 
-test: lint test-unit test-contract test-cluster test-faults campaign test-node test-ecosystem  ## what CI runs
+# Side by side, for the same reason as with CLUSTER_WORKERS; each one's output comes at its end.
+test-faults-and-campaign: programs
+	$(MAKE) --jobs=2 --output-sync=target test-faults campaign
+
+test: lint test-unit test-contract test-cluster test-faults-and-campaign test-node test-ecosystem  ## what CI runs
 
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing, killswitch or guard; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
