@@ -6,8 +6,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
+# Tests with a cluster wait more than they compute. Each worker has clusters of its own, of 2 GiB each.
+CLUSTER_WORKERS ?= 2
+# Shares of tests in the order of their files: with fewest tests last, as else, the longest ones would begin last.
+IN_WORKERS := -n $(CLUSTER_WORKERS) --no-loadscope-reorder
 
-.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-node test-ecosystem demo bench bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
+.PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-faults-and-campaign test-node test-ecosystem demo bench bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -41,7 +45,7 @@ test-contract: venv  ## the TGI double keeps what it promises: on the wire, and 
 	$(BIN)/pytest tests/contract -n $(UNIT_WORKERS)
 
 test-cluster: programs  ## real API server, controllers and scheduler; simulated GPU nodes
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest tests/cluster $(IN_WORKERS)
 
 test-faults: programs  ## the same cluster, with a proxy before the API server that makes faults on demand
 	$(BIN)/pytest tests/faults
@@ -54,13 +58,17 @@ campaign: programs  ## hundreds of changes made from the CRD's schema: does all 
 
 test-node: programs  ## real kubelet, containers and network policies; needs Linux and root, else says what is missing
 	$(BIN)/python -m tests.testbed build --node
-	$(BIN)/pytest tests/node
+	$(BIN)/pytest tests/node $(IN_WORKERS)
 
 test-ecosystem: programs  ## the walkthroughs of docs/ as they are written, with the real Helm and kubectl; checks of all that is rendered
 	$(BIN)/python -m tests.testbed build --ecosystem
-	$(BIN)/pytest tests/ecosystem
+	$(BIN)/pytest tests/ecosystem $(IN_WORKERS)
 
-test: lint test-unit test-contract test-cluster test-faults campaign test-node test-ecosystem  ## what CI runs
+# Side by side, for the same reason as with CLUSTER_WORKERS; each one's output comes at its end.
+test-faults-and-campaign: programs
+	$(MAKE) --jobs=2 --output-sync=target test-faults campaign
+
+test: lint test-unit test-contract test-cluster test-faults-and-campaign test-node test-ecosystem  ## what CI runs
 
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing, killswitch or guard; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)

@@ -9,11 +9,21 @@ import pytest
 from tests.cluster.people import let_go
 from tests.cluster.persons import ROLES, People, binding, person
 from tests.cluster.support import Admin, Audit, create_all, deployment, weights_volume
+from tests.shares import Shares
 from tests.testbed import Testbed
 
 NODES = "A100-80GB:8:2,A100-40GB:4:2,RTX-4090:2:2,L4:1:3"
 
 _numbers = itertools.count()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
+    return Shares(config, log, _share)
+
+
+def _share(test: str) -> str:
+    """By files; the tests with guards have a cluster of their own, which one worker is to start."""
+    return "guard" if "/guard/" in test else test.partition("::")[0]
 
 
 @pytest.fixture(scope="session")

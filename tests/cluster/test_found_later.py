@@ -274,7 +274,10 @@ def test_no_model_starts_before_its_policies(admin: Admin, strict_houses: None) 
 def test_nothing_more_is_written_and_a_good_one_serves(
     admin: Admin, audit: Audit, ward: str, strict_houses: None, crashes: Crashes
 ) -> None:
-    """After all of the above: the operator has fallen silent about them, and works for everybody else."""
+    """After all of the above: the operator has fallen silent about them, and works for everybody else.
+
+    What a house refuses is tried again, ever more seldom, and one of those tries may come just now.
+    """
     admin.create(deployment("afterwards", ward))
     admin.wait_phase(ward, "afterwards", "Ready")
     mark = audit.mark()
@@ -282,7 +285,8 @@ def test_nothing_more_is_written_and_a_good_one_serves(
     admin.wait("MeditronDeployment", ward, "afterwards", lambda body: bool(body and body["status"]["ready"] == "2/2"))
 
     written = [request for request in audit.since(mark) if request.writes and request.namespace.startswith(ward)]
-    assert [request for request in written if not request.name.startswith("afterwards")] == []
+    rest = [request for request in written if not request.name.startswith("afterwards")]
+    assert [request for request in rest if request.namespace == ward or request.code != 403] == []
     for body in admin.list("MeditronDeployment", ward):
         assert condition(body, "Stopped")["reason"] == "NotEngaged"
     assert crashes() == []

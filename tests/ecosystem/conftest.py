@@ -9,9 +9,22 @@ from tests.cluster.support import Admin
 from tests.ecosystem.standin import StandIn
 from tests.ecosystem.traces import clean_up, traces, wait_for_wards
 from tests.ecosystem.walkthrough import Reader
+from tests.shares import Shares
 from tests.testbed import Testbed
 
 NODES = "A100-80GB:2:1,L4:1:3"
+INSTALLATION = ("/test_walkthroughs.py", "/test_lifecycle.py")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
+    return Shares(config, log, _share)
+
+
+def _share(test: str) -> str:
+    """Argo CD's cluster is one worker's, and that of whoever installs by hand another's."""
+    if "/argocd/" in test:
+        return "argocd"
+    return "installation" if any(word in test for word in INSTALLATION) else test.partition("::")[0]
 
 
 @pytest.fixture(scope="session")

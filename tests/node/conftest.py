@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,14 +13,39 @@ from tests.cluster.support import Admin, create_all
 from tests.node.engine import engine_ward, write_weights
 from tests.node.pods import PROBE, namespace
 from tests.node.timings import LINES, measured
+from tests.shares import Shares
 from tests.testbed import Testbed
 from tests.testbed.node import requirements
 from tests.testbed.node.incluster import install_operator, load_engine
 from tests.testbed.node.options import NodeOptions
 
 CARDS = "A100-80GB:16"
+WITH_NODES_OF_THEIR_OWN = ("/test_leftovers.py", "/test_start.py")
+WITH_CILIUM = ("cilium]", "/isolation/", "/test_policies.py", "/test_helm.py", "test_the_operator_reaches_no_other_pod")
 
 _numbers = itertools.count()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
+    return Shares(config, log, _share)
+
+
+def _share(test: str) -> str:
+    """By the node that a test needs: two workers have one each. A mistake here costs time, since each may have both."""
+    if any(word in test for word in WITH_NODES_OF_THEIR_OWN):
+        return test
+    return "cilium" if any(word in test for word in WITH_CILIUM) else "bridge"
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells its times to whoever started it."""
+    told: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["timings"] = LINES
+
+
+def pytest_testnodedown(node: Any) -> None:
+    LINES.extend(getattr(node, "workeroutput", {}).get("timings", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -11,7 +11,7 @@ from tests.testbed import Testbed
 NODES = "A100-80GB:8:1,L4:1:4"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     directory: Path = tmp_path_factory.mktemp("guarded")
     with Testbed.start(directory, nodes=NODES, operator=True, guards=2, progress=print) as bed:
@@ -19,11 +19,11 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
         yield bed
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(bed: Testbed) -> Admin:
     return Admin(bed.kubeconfig)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def audit(bed: Testbed) -> Audit:
     return Audit(bed.audit_log)
