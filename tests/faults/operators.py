@@ -46,6 +46,7 @@ class Start:
     """Where its lease is."""
     request_timeout_seconds: float = 5.0
     health_port: int = 0  # one that nobody knows
+    resync_seconds: float = 600.0
 
     def config(self) -> Config:
         return Config(
@@ -54,6 +55,7 @@ class Start:
             health_host="127.0.0.1",
             health_port=self.health_port,
             request_timeout_seconds=self.request_timeout_seconds,
+            resync_seconds=self.resync_seconds,
         )
 
 

@@ -31,7 +31,7 @@ def draw(rounds: dict[str, list[Figures]], sizes: Sequence[int], file: Path) -> 
     # Text as text, and the same file for the same figures.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}):
         figure = Figure(figsize=(11, 2.4 * -(-len(panels) // _COLUMNS)), layout="constrained")
-        axes = figure.subplots(-(-len(panels) // _COLUMNS), _COLUMNS, squeeze=False).flat
+        axes = list(figure.subplots(-(-len(panels) // _COLUMNS), _COLUMNS, squeeze=False).flat)
         for each in axes:
             each.set_axis_off()
         for each, panel in zip(axes, panels, strict=False):
@@ -53,8 +53,9 @@ def _draw(axes: Axes, panel: Panel, rounds: dict[str, list[Figures]]) -> None:
             continue
         axes.barh(row, median, color=_OURS if name == OURS.name else _OTHERS)
         axes.plot(found, [row] * len(found), ".", color=_ROUND, markersize=3)
-        axes.text(median, row, f"  {median:.3g}", va="center")
+        axes.text(median, row, f"  {median:.0f}" if median >= 100 else f"  {median:.3g}", va="center")
     axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(-0.6, len(names) - 0.4)
     axes.margins(x=0.18)
 
 

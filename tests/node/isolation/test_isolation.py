@@ -23,7 +23,8 @@ SETTLE_SECONDS = 30.0
 SIGNS: Mapping[State, tuple[tuple[Who, Where, int | None], ...]] = {
     State.LOADING: (
         (Who.NODE, Where.POD, CONTROL),
-        (Who.SECONDS_CLIENT, Where.SECOND_SERVICE, SERVING),
+        (Who.SECONDS_CLIENT, Where.SECOND_SERVICE, SERVING),  # by Cilium's agent,
+        (Who.NODE, Where.SECOND_SERVICE, SERVING),  # and by kube-proxy
         *((Who.BESIDE, where, None) for where in OUTWARD if where is not Where.BESIDE),
     ),
     State.SERVING: ((Who.NAMED, Where.SERVICE, SERVING),),

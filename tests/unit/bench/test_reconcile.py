@@ -59,8 +59,11 @@ def test_the_page_has_every_goal_and_every_contender() -> None:
     assert all(page.count(f"\n| {each.name} |") == 2 for each in ALL)
 
 
-def test_the_plot_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
+def test_the_plot_shows_every_row_and_contender_and_is_the_same_for_the_same_figures(tmp_path: Path) -> None:
     rounds = {each.name: [FIGURES] for each in ALL}
     for name in ("one", "two"):
         plots.draw(rounds, [300], tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    drawn = (tmp_path / "one").read_text()
+    assert drawn == (tmp_path / "two").read_text()
+    assert [f">P{number} " in drawn for number in range(1, 8)] == [True] * 7
+    assert all(f">{each.name}<" in drawn for each in ALL)
