@@ -30,7 +30,7 @@ def write(findings: Sequence[Finding]) -> None:
         (
             each.row.name,
             each.row.what,
-            f"{each.row.seconds:g} s",
+            "its start" if each.row.kills else f"{each.row.seconds:g} s",
             str(each.hits),
             f"{each.seconds:.1f} s",
             f"{each.writes:.1f}×",

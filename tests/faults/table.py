@@ -76,7 +76,7 @@ ROWS: Final = (
     ),
     Row(
         "server restarted",
-        "the API server is killed, and starts again",
+        "the API server is killed, starts again, and is away until it admits our kinds",
         (Rule(any_call, kinds.drop),),
         seconds=1.0,
         kills="kube-apiserver",

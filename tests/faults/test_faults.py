@@ -147,8 +147,9 @@ def test_it_comes_right(bed: Testbed, scene: Scene, program: Operator, findings:
         if row.kills:
             bed.kill(row.kills)
         time.sleep(row.seconds)
-    if row.kills:
-        bed.start_program(row.kills)
+        if row.kills:
+            bed.start_program(row.kills)
+            bed.wait_admitting()  # until then it refuses what it has policies for, which is part of its outage
     ended = time.monotonic()
 
     settled(scene, row, LIMIT_SECONDS)
