@@ -53,15 +53,17 @@ _MODULES: Final[Mapping[str, str]] = {
 }
 
 
-def enter(bed: Testbed, contender: Contender, tell: Callable[[str], None]) -> None:
-    """Start it in a testbed whose operator runs: it takes that one's place, unless it is that one."""
+def enter(bed: Testbed, contender: Contender, template: Path, tell: Callable[[str], None]) -> None:
+    """Start it in a testbed whose operator runs: it takes that one's place, unless it is that one.
+
+    `template` is the file that `children.write` made.
+    """
     if contender is OURS:
         return
     bed.stop(PRODUCT)
     bed.apply(_rights())
     kubeconfig = bed.service_account_kubeconfig(NAMESPACE, _ACCOUNT)
-    file = children.write(bed.directory / "children.json")
-    env = {**os.environ, "KUBECONFIG": str(kubeconfig), children.VARIABLE: str(file), "TMPDIR": str(bed.directory)}
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), children.VARIABLE: str(template), "TMPDIR": str(bed.directory)}
     bed.run(Program(name=contender.program, argv=_argv(contender, tell), env=env))
 
 

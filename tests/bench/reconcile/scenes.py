@@ -38,9 +38,9 @@ def measure(contender: Contender, sizes: Sequence[int], tell: Tell) -> Figures:
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         Testbed.start(Path(folder) / "bed", nodes="L4:1:1", operator=True) as bed,
     ):
-        template = children.write(Path(folder) / "children.json").read_text()
-        enter(bed, contender, tell)
-        with Births(bed.kubeconfig, template) as births:
+        template = children.write(Path(folder) / "children.json")
+        enter(bed, contender, template, tell)
+        with Births(bed.kubeconfig, template.read_text()) as births:
             return _Scenes(bed, contender, births, tell).run(sizes)
 
 
@@ -190,12 +190,8 @@ class _Scenes:
 
     def _requests(self, mark: Mark) -> list[Request]:
         """Watches and the lease apart, which go with time and not with deployments."""
-        apart = ("watch", "leases")
-        return [
-            each
-            for each in self._audit.since(mark, self._contender.user)
-            if each.verb not in apart and each.resource not in apart
-        ]
+        found = self._audit.since(mark, self._contender.user)
+        return [each for each in found if each.verb != "watch" and each.resource != "leases"]
 
     def _writes(self, mark: Mark) -> int:
         return sum(each.writes for each in self._requests(mark))
