@@ -73,7 +73,7 @@ test: lint test-unit test-contract test-cluster test-faults-and-campaign test-no
 mutation: venv  ## does a test fail for every small change of a rule? TARGET=sizing, killswitch or guard; 6 minutes
 	$(BIN)/python -m tests.mutation $(or $(TARGET),sizing)
 
-bench: programs  ## how fast deployments are reconciled, beside other operators; writes tests/bench/RESULTS.md; an hour
+bench: programs  ## how fast deployments are reconciled, beside other operators; writes tests/bench/RESULTS.md; 16 minutes
 	$(BIN)/python -m tests.bench.reconcile
 
 bench-kill: programs  ## how fast the kill switch is, beside a plain Kopf operator; writes tests/bench/kill/RESULTS.md

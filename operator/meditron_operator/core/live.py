@@ -33,8 +33,8 @@ class Ref:
 class Live:
     """One object as the API server last showed it.
 
-    What it says is kept as text: there are thousands, few are looked at at the same time, and read they take five times
-    the room.
+    What it says is kept as text: there are thousands, few are looked at at the same time, and read they take several
+    times the room.
     """
 
     ref: Ref
