@@ -17,6 +17,18 @@ MODELS = "meditron-models"
 POLICY = "meditron-latch-deployments"
 
 
+@pytest.mark.parametrize("plural", [names.PLURAL, names.RECORD_PLURAL])
+def test_our_kinds_are_known_before_anything_else_is_made(admin: Admin, argo: Argo, plural: str) -> None:
+    """Else Argo CD may look in between, calls the definition Degraded, and looks again after minutes only."""
+    definition = admin.get("CustomResourceDefinition", None, f"{plural}.{names.GROUP}")
+    operator = admin.get("Deployment", NAMESPACE, names.OPERATOR_NAME)
+    assert definition is not None
+    assert operator is not None
+
+    known = next(each for each in definition["status"]["conditions"] if each["type"] == "Established")
+    assert known["lastTransitionTime"] < operator["metadata"]["creationTimestamp"]
+
+
 def test_a_policy_that_somebody_deletes_is_put_back(admin: Admin, argo: Argo) -> None:
     before = admin.get("ValidatingAdmissionPolicy", None, POLICY)
     assert before is not None
