@@ -7,9 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 UNIT_WORKERS ?= auto
 # Tests with a cluster wait more than they compute. Each worker has clusters of its own, of 2 GiB each.
-CLUSTER_WORKERS ?= 2
+CLUSTER_WORKERS ?= 3
+OTHER_WORKERS ?= 2
 # Shares of tests in the order of their files: with fewest tests last, as else, the longest ones would begin last.
-IN_WORKERS := -n $(CLUSTER_WORKERS) --no-loadscope-reorder
+IN_ORDER := --no-loadscope-reorder
 
 .PHONY: help venv programs lock lint type test test-unit test-contract test-cluster test-faults faults campaign test-faults-and-campaign test-node test-ecosystem demo bench bench-kill docs attacks rules manifests sbom mutation clean-testbed clean
 
@@ -45,10 +46,10 @@ test-contract: venv  ## the TGI double keeps what it promises: on the wire, and 
 	$(BIN)/pytest tests/contract -n $(UNIT_WORKERS)
 
 test-cluster: programs  ## real API server, controllers and scheduler; simulated GPU nodes
-	$(BIN)/pytest tests/cluster $(IN_WORKERS)
+	$(BIN)/pytest tests/cluster -n $(CLUSTER_WORKERS) $(IN_ORDER)
 
 test-faults: programs  ## the same cluster, with a proxy before the API server that makes faults on demand
-	$(BIN)/pytest tests/faults
+	$(BIN)/pytest tests/faults -n $(OTHER_WORKERS) $(IN_ORDER) --dist loadfile
 
 faults: programs  ## the table of faults; writes docs/faults.md; some minutes
 	$(BIN)/pytest tests/faults/test_faults.py --write-faults
@@ -58,11 +59,11 @@ campaign: programs  ## hundreds of changes made from the CRD's schema: does all 
 
 test-node: programs  ## real kubelet, containers and network policies; needs Linux and root, else says what is missing
 	$(BIN)/python -m tests.testbed build --node
-	$(BIN)/pytest tests/node $(IN_WORKERS)
+	$(BIN)/pytest tests/node -n $(OTHER_WORKERS) $(IN_ORDER)
 
 test-ecosystem: programs  ## the walkthroughs of docs/ as they are written, with the real Helm and kubectl; checks of all that is rendered
 	$(BIN)/python -m tests.testbed build --ecosystem
-	$(BIN)/pytest tests/ecosystem $(IN_WORKERS)
+	$(BIN)/pytest tests/ecosystem -n $(OTHER_WORKERS) $(IN_ORDER)
 
 # Side by side, for the same reason as with CLUSTER_WORKERS; each one's output comes at its end.
 test-faults-and-campaign: programs
