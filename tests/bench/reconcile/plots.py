@@ -49,11 +49,12 @@ def _draw(axes: Axes, panel: Panel, rounds: dict[str, list[Figures]]) -> None:
         found = [value for each in rounds[name] if (value := panel.value(each)) is not None]
         median = panel.value(Figures.median(rounds[name]))
         if median is None:
-            axes.text(0, row, " none", va="center")
+            axes.annotate("none", (0, row), xytext=(4, 0), textcoords="offset points", va="center")
             continue
         axes.barh(row, median, color=_OURS if name == OURS.name else _OTHERS)
         axes.plot(found, [row] * len(found), ".", color=_ROUND, markersize=3)
-        axes.text(median, row, f"  {median:.0f}" if median >= 100 else f"  {median:.3g}", va="center")
+        told = f"{median:.0f}" if median >= 100 else f"{median:.3g}"
+        axes.annotate(told, (max(median, *found), row), xytext=(4, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.margins(x=0.18)
