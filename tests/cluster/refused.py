@@ -1,32 +1,29 @@
 """The table of bad manifests: what is changed in a valid one, the field that the refusal names, and its words."""
 
-import copy
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.cluster.support import IMAGE, Manifest, deployment
-
-GONE: Final = object()
-"""In the place of a value: the field is taken out."""
-
-
-Changes = Mapping[str, Any]
-"""Dotted path of a field, and its new value."""
-
-CLAIM: Final = "spec.model.source.persistentVolumeClaim"
-CLIENT: Final = "spec.network.clients[0]"
-ENV: Final = "spec.engine.extraEnv"
-NODES: Final = "spec.gpu.nodeSelector"
-SOURCE: Final = "spec.model.source"
-TOLERATION: Final = "spec.gpu.tolerations[0]"
-DIGEST: Final = "@sha256:" + "b" * 64
-
-PVC: Final = {"persistentVolumeClaim": {"claimName": "weights"}}
-OCI: Final = {"image": {"reference": "registry.example.com/weights" + DIGEST}}
-PEER: Final = {"namespace": "ward", "podLabels": {"app": "notes"}}
+from tests.cluster.changes import (
+    CLAIM,
+    CLIENT,
+    DIGEST,
+    ENV,
+    GONE,
+    GPTQ,
+    LLAMA_8B,
+    NODES,
+    OCI,
+    PACKING,
+    PEER,
+    PVC,
+    SHAPE,
+    SOURCE,
+    TOLERATION,
+    Changes,
+    numbered,
+)
 
 NAME_RULE: Final = "becomes the name of a Service: at most 63 lower-case letters, digits and '-', the first a letter"
 PINNED_RULE: Final = "must end in @sha256:<64 hex digits> while offline is true"
@@ -38,21 +35,6 @@ EMPTY_KEY_RULE: Final = "must be Exists when key is empty"
 ENV_NAME_RULE: Final = "every key must be the name of an environment variable"
 RESERVED_RULE: Final = "holds a variable that the operator sets from the rest of the spec, or that must not be set"
 KIND_RULE: Final = "can't change its kind while replicas > 0: set replicas to 0, change it, then scale up again"
-
-
-def changed(name: str, namespace: str, changes: Changes) -> Manifest:
-    """A valid deployment with some fields changed, added or taken out."""
-    body = deployment(name, namespace)
-    for path, value in changes.items():
-        *parents, last = path.split(".")
-        section = body
-        for step in parents:
-            section = section.setdefault(step, {})
-        if value is GONE:
-            del section[last]
-        else:
-            section[last] = copy.deepcopy(value)
-    return body
 
 
 def _row(id_: str, changes: Changes, field: str, words: str) -> ParameterSet:
@@ -70,10 +52,6 @@ def _client(id_: str, client: Any, field: str, words: str) -> ParameterSet:
 
 def _toleration(id_: str, toleration: Any, field: str, words: str) -> ParameterSet:
     return _one(id_, "spec.gpu.tolerations", [toleration], words, TOLERATION + field)
-
-
-def _numbered(count: int) -> dict[str, str]:
-    return {f"k{number}": "v" for number in range(count)}
 
 
 _NAMES = [
@@ -124,13 +102,6 @@ _TYPES = [
     _one("label-is-a-bool", NODES, {"gpu": True}, "must be of type string", f"{NODES}.gpu"),
 ]
 
-SHAPE: Final = "spec.model.shape"
-PACKING: Final = "spec.model.packing"
-LLAMA_8B: Final = {
-    "vocabSize": 128_256, "hiddenSize": 4_096, "intermediateSize": 14_336, "numHiddenLayers": 32,
-    "numAttentionHeads": 32, "numKeyValueHeads": 8, "headDim": 128, "maxPositionEmbeddings": 131_072,
-}  # fmt: skip
-GPTQ: Final = {"bits": 4, "groupSize": 128}
 HEADS_RULE: Final = "must divide numAttentionHeads"
 PACKED_RULE: Final = "only with quantization gptq or awq, whose weights were packed before"
 GROUP_RULE: Final = "must not be 0; -1 is one group a column"
@@ -280,11 +251,11 @@ _PATTERNS = [
 
 _SIZES = [
     _client("client-with-no-label", {**PEER, "podLabels": {}}, ".podLabels", "at least 1 properties"),
-    _client("client-with-17-labels", {**PEER, "podLabels": _numbered(17)}, ".podLabels", "must have at most 16 items"),
+    _client("client-with-17-labels", {**PEER, "podLabels": numbered(17)}, ".podLabels", "must have at most 16 items"),
     _one("33-clients", "spec.network.clients", [PEER] * 33, "must have at most 32 items"),
     _one("17-tolerations", "spec.gpu.tolerations", [{"operator": "Exists"}] * 17, "must have at most 16 items"),
-    _one("17-node-labels", NODES, _numbered(17), "must have at most 16 items"),
-    _one("33-variables", ENV, _numbered(33), "must have at most 32 items"),
+    _one("17-node-labels", NODES, numbered(17), "must have at most 16 items"),
+    _one("33-variables", ENV, numbered(33), "must have at most 32 items"),
     _one("variable-too-long", ENV, {"NCCL_DEBUG": "x" * 1025}, "may not be more than 1024", f"{ENV}.NCCL_DEBUG"),
 ]
 
@@ -347,55 +318,3 @@ _RULES = [
 ]
 
 REFUSED: Final = [*_NAMES, *_MISSING, *_TYPES, *_FACTS, *_RANGES, *_WORDS, *_PATTERNS, *_SIZES, *_UNKNOWN, *_RULES]
-
-
-def _good(id_: str, changes: Changes) -> ParameterSet:
-    return pytest.param(changes, id=id_)
-
-
-ACCEPTED: Final = [
-    # the nearest neighbours of each rule and limit on the right side
-    _good("name-of-63", {"metadata.name": "n" * 63}),
-    _good("name-of-one-letter", {"metadata.name": "n"}),
-    _good("only-an-image", {SOURCE: OCI}),
-    *(
-        _good(f"dtype-with-{quantization}", {"spec.model.quantization": quantization, "spec.model.dtype": "float16"})
-        for quantization in ("none", "bitsandbytes", "bitsandbytes-nf4")
-    ),
-    _good("gptq-without-dtype", {"spec.model.quantization": "gptq"}),
-    _good("shape", {SHAPE: LLAMA_8B, "spec.model.id": "ward/own-model"}),
-    _good("shape-with-everything", {SHAPE: LLAMA_8B | {
-        "biasParams": 2**40, "tiedEmbeddings": True, "storedBytesPerNumber": 4, "maxPositionEmbeddings": 2**31 - 1,
-    }}),
-    _good("one-group-a-column", {"spec.model.quantization": "gptq", PACKING: GPTQ | {"groupSize": -1}}),
-    _good("packing-of-awq", {"spec.model.quantization": "awq", PACKING: GPTQ | {"symmetric": False, "actOrder": True}}),
-    _good("engine-image-tag-and-digest", {"spec.engine.image": "r.example:5000/tgi:3.3.7" + DIGEST}),
-    _good("engine-image-by-tag-online", {"spec.offline": False, "spec.engine.image": "r.example/tgi:3.3.7"}),
-    _good("weights-by-tag-online", {"spec.offline": False, SOURCE: {"image": {"reference": "r.example/w:1"}}}),
-    _good("no-engine-image", {"spec.engine": {}}),
-    _good("empty-sections", {"spec.network": {}, "spec.shutdown": {}, "spec.engine": {"image": IMAGE}}),
-    _good("rollout", {"spec.rollout": {"onFailure": "rollback", "allowOutage": True}}),
-    _good("null-sections", {"spec.network": None, "spec.shutdown": None}),
-    _good("null-values", {"spec.replicas": None, "spec.gpu.count": None, "spec.model.dtype": None}),
-    _good("longest-label-key", {NODES: {"p" * 253 + "/" + "k" * 63: "v" * 63}}),
-    _good("dns-label-key", {NODES: {"topology.kubernetes.io/zone": ""}}),
-    _good("exists-for-every-key", {"spec.gpu.tolerations": [{"operator": "Exists"}]}),
-    _good("equal-with-key", {"spec.gpu.tolerations": [{"key": "example.com/gpu", "value": "v"}]}),
-    _good("exists-with-key", {"spec.gpu.tolerations": [{"key": "k", "operator": "Exists", "effect": ""}]}),
-    _good("variables", {ENV: {"NCCL_DEBUG": "INFO", "_x": "", "HF_TOKENS": "1"}}),
-    _good("largest-numbers", {
-        "spec.model.contextTokens": 131_072, "spec.model.concurrency": 1_024, "spec.gpu.count": 16,
-        "spec.replicas": 100, "spec.shutdown.graceSeconds": 600,
-    }),
-    _good("smallest-numbers", {
-        "spec.model.contextTokens": 64, "spec.model.concurrency": 1, "spec.gpu.count": 1,
-        "spec.replicas": 0, "spec.shutdown.graceSeconds": 1,
-    }),
-    _good("most-of-everything", {
-        "spec.network.clients": [{**PEER, "podLabels": _numbered(16)}] * 32,
-        "spec.gpu.tolerations": [{"operator": "Exists"}] * 16,
-        NODES: _numbered(16),
-        ENV: _numbered(32),
-    }),
-    _good("path-with-dots-in-names", {f"{CLAIM}.path": "models/v1.2/a..b"}),
-]  # fmt: skip

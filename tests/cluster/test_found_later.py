@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.cluster.refused import Changes, changed
+from tests.cluster.changes import Changes, changed
 from tests.cluster.support import BEGINNING, Admin, Audit, Manifest, condition, create_all, deployment
 from tests.cluster.wards import shared_ward
 from tests.testbed import Testbed

@@ -10,7 +10,9 @@ import pytest
 import yaml
 from kubernetes.dynamic.exceptions import DynamicApiError
 
-from tests.cluster.refused import ACCEPTED, KIND_RULE, OCI, PVC, REFUSED, SOURCE, Changes, changed
+from tests.cluster.accepted import ACCEPTED
+from tests.cluster.changes import OCI, PVC, SOURCE, Changes, changed
+from tests.cluster.refused import KIND_RULE, REFUSED
 from tests.cluster.support import BEGINNING, ROOT, Admin, Audit, Manifest, deployment, strict
 from tests.cluster.wards import shared_ward
 

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from kubernetes.dynamic.exceptions import UnprocessibleEntityError
 
+from tests.cluster.changes import CLAIM, ENV, GONE, OCI, PVC, SOURCE, Changes, changed
 from tests.cluster.people import release, resume
-from tests.cluster.refused import CLAIM, ENV, GONE, OCI, PVC, SOURCE, Changes, changed
 from tests.cluster.support import (
     BEGINNING,
     ROOT,
