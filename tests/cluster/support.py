@@ -18,6 +18,7 @@ Manifest = dict[str, Any]
 
 ROOT: Final = Path(__file__).parents[2]
 SAMPLES: Final = ROOT / "manifests" / "samples"
+STATEFULSET_CONTROLLER_USER: Final = "system:serviceaccount:kube-system:statefulset-controller"
 OPERATOR_USER: Final = "system:serviceaccount:meditron-system:meditron-operator"
 IMAGE: Final = "registry.example.com/tgi@sha256:" + "a" * 64
 DEADLINE_SECONDS: Final = 30

@@ -7,6 +7,7 @@ import pytest
 
 from tests.cluster.support import (
     BEGINNING,
+    STATEFULSET_CONTROLLER_USER,
     Admin,
     Audit,
     Manifest,
@@ -130,11 +131,15 @@ def test_a_change_by_hand_is_undone(
         admin.edit(kind, settled, name, change)
         admin.wait(kind, settled, name, lambda body: essence(body) == before)
 
+    mark = audit.mark()
     written = writes_caused(admin, audit, settled, change_and_wait)
     plural = admin.resource(kind).name
     repairs = [request for request in written if (request.resource, request.name) == (plural, name)]
-    # What somebody else wrote in between makes the server refuse an update, and a taken label costs a refused creation.
     assert [request.verb for request in repairs if request.code < 400] == ["update"], repairs
+    # A taken label costs a refused creation before it, and each status that the controller writes in between an update.
+    controller = audit.since(mark, STATEFULSET_CONTROLLER_USER)
+    between = [each for each in controller if each.resource == f"{plural}/status" and each.namespace == settled]
+    assert len(repairs) <= 2 + len(between), repairs
 
 
 def essence(body: Manifest | None) -> Manifest | None:

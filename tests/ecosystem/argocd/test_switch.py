@@ -8,7 +8,16 @@ import pytest
 
 from meditron_operator import names
 from tests.cluster.people import engage, release, resume
-from tests.cluster.support import Admin, Audit, Manifest, Mark, create_all, deployment, weights_volume
+from tests.cluster.support import (
+    STATEFULSET_CONTROLLER_USER,
+    Admin,
+    Audit,
+    Manifest,
+    Mark,
+    create_all,
+    deployment,
+    weights_volume,
+)
 from tests.ecosystem.argocd.argo import Argo, Repository, application
 from tests.ecosystem.argocd.outcomes import ENGAGED, NOT_ENGAGED, WAYS, Event, Mode, Outcome
 
@@ -18,7 +27,6 @@ NAME: Final = "notes"
 FILE: Final = "notes.yaml"
 BY_HAND: Final = 512
 REFUSAL: Final = "ValidatingAdmissionPolicy 'meditron-"
-STATEFULSETS: Final = "system:serviceaccount:kube-system:statefulset-controller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,5 +190,9 @@ def test_a_release_restarts_nothing_and_a_resumption_carries_out_what_waited(
 
 def pods_made(audit: Audit, mark: Mark) -> list[str]:
     """The namespaces of ours in which a pod was created since."""
-    made = (each for each in audit.since(mark, STATEFULSETS) if (each.verb, each.resource) == ("create", "pods"))
+    made = (
+        each
+        for each in audit.since(mark, STATEFULSET_CONTROLLER_USER)
+        if (each.verb, each.resource) == ("create", "pods")
+    )
     return [each.namespace for each in made if each.code == 201 and each.namespace in set(Mode)]
