@@ -49,7 +49,7 @@ test-cluster: programs  ## real API server, controllers and scheduler; simulated
 	$(BIN)/pytest tests/cluster -n $(CLUSTER_WORKERS) $(IN_ORDER)
 
 test-faults: programs  ## the same cluster, with a proxy before the API server that makes faults on demand
-	$(BIN)/pytest tests/faults -n $(OTHER_WORKERS) $(IN_ORDER) --dist loadfile
+	$(BIN)/pytest tests/faults -n $(OTHER_WORKERS) $(IN_ORDER)
 
 faults: programs  ## the table of faults; writes docs/faults.md; some minutes
 	$(BIN)/pytest tests/faults/test_faults.py --write-faults

@@ -9,6 +9,11 @@ Share = Callable[[str], str]
 """From a test's id to the name of its share."""
 
 
+def by_file(test: str) -> str:
+    """The share of a test that may have a cluster with the others of its file."""
+    return test.partition("::")[0]
+
+
 class Shares(LoadScopeScheduling):  # type: ignore[misc]
     """As `--dist loadgroup`, whose marks xdist 3.8 loses with pytest 9.2."""
 

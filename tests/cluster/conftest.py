@@ -9,7 +9,7 @@ import pytest
 from tests.cluster.people import let_go
 from tests.cluster.persons import ROLES, People, binding, person
 from tests.cluster.support import Admin, Audit, create_all, deployment, weights_volume
-from tests.shares import Shares
+from tests.shares import Shares, by_file
 from tests.testbed import Testbed
 
 NODES = "A100-80GB:8:2,A100-40GB:4:2,RTX-4090:2:2,L4:1:3"
@@ -23,7 +23,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
 
 def _share(test: str) -> str:
     """By files; the tests with guards have a cluster of their own, which one worker is to start."""
-    return "guard" if "/guard/" in test else test.partition("::")[0]
+    return "guard" if "/guard/" in test else by_file(test)
 
 
 @pytest.fixture(scope="session")

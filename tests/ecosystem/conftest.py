@@ -9,7 +9,7 @@ from tests.cluster.support import Admin
 from tests.ecosystem.standin import StandIn
 from tests.ecosystem.traces import clean_up, traces, wait_for_wards
 from tests.ecosystem.walkthrough import Reader
-from tests.shares import Shares
+from tests.shares import Shares, by_file
 from tests.testbed import Testbed
 
 NODES = "A100-80GB:2:1,L4:1:3"
@@ -24,7 +24,7 @@ def _share(test: str) -> str:
     """Argo CD's cluster is one worker's, and that of whoever installs by hand another's."""
     if "/argocd/" in test:
         return "argocd"
-    return "installation" if any(word in test for word in INSTALLATION) else test.partition("::")[0]
+    return "installation" if any(word in test for word in INSTALLATION) else by_file(test)
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,17 @@ from tests.cluster.support import Admin
 from tests.cluster.wards import shared_ward
 from tests.faults.operators import Operator, Start, running
 from tests.faults.proxy import FaultProxy
+from tests.shares import Shares, by_file
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE, SERVICE_ACCOUNT
 
 NODES: Final = "L4:16:1"
 
 _numbers = itertools.count()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Shares:
+    return Shares(config, log, by_file)  # all crashes are made once, for every test of theirs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

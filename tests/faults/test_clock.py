@@ -10,9 +10,9 @@ import pytest
 from meditron_operator import names
 from tests.cluster.people import engage
 from tests.cluster.support import Admin, deployment, touch
+from tests.faults.holder import LEASE, wait_holder
 from tests.faults.operators import Operator, Start, running
 from tests.faults.proxy import FaultProxy
-from tests.faults.test_lease import LEASE, wait_holder
 from tests.testbed import Testbed
 from tests.testbed.waiting import wait_for
 

@@ -1,11 +1,8 @@
 """Two operators, one lease: one works, and the other waits and says so."""
 
 import time
-import urllib.error
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import pytest
 
@@ -14,31 +11,14 @@ from meditron_operator.core.lease import HOLD_SECONDS
 from tests.cluster.support import Admin, deployment
 from tests.faults import kinds
 from tests.faults.calls import Call
+from tests.faults.holder import LEASE, ask, wait_holder
 from tests.faults.operators import Operator, Start, running
 from tests.faults.proxy import FaultProxy, Rule
 from tests.testbed import Testbed
-from tests.testbed.install import NAMESPACE
 from tests.testbed.layout import Layout, Ports
 from tests.testbed.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
-
-LEASE: Final = ("Lease", NAMESPACE, names.OPERATOR_NAME)
-TAKEOVER_SECONDS: Final = 25  # the lease's 15, two looks, and what a loaded machine adds
-
-
-def wait_holder(admin: Admin, identity: str, seconds: float = TAKEOVER_SECONDS) -> None:
-    admin.wait(*LEASE, lambda body: bool(body and body["spec"].get("holderIdentity") == identity), seconds)
-
-
-def ask(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as refused:
-        return refused.code, refused.read().decode()
-    except OSError:
-        return 0, ""
 
 
 def writes_in(proxy: FaultProxy, namespace: str) -> list[Call]:

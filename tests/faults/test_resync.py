@@ -8,9 +8,9 @@ from typing import Final
 import pytest
 
 from tests.cluster.support import Admin, deployment
+from tests.faults.holder import ask, wait_holder
 from tests.faults.operators import Start, running
 from tests.faults.proxy import FaultProxy
-from tests.faults.test_lease import ask, wait_holder
 from tests.testbed import Testbed
 from tests.testbed.layout import Layout, Ports
 
