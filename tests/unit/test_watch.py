@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from meditron_operator.errors import UnavailableError
 from meditron_operator.shell.cluster import PODS, Cluster
@@ -178,6 +179,14 @@ async def test_a_server_that_refuses_every_version_is_not_hammered() -> None:
     async with following(ApiServer(lists=deque([listing("a")]), watches=refusing)) as followed:
         await eventually(lambda: followed.lists == 3)
         assert followed.watch._failures >= 2
+
+
+@pytest.mark.parametrize(("status", "seconds"), [(503, 5.0), (403, 30.0)])
+async def test_after_a_long_outage_it_comes_back_sooner_than_after_a_long_refusal(status: int, seconds: float) -> None:
+    with capture_logs() as logs:
+        async with following(ApiServer(lists=deque([Answer(status)]))) as followed:
+            followed.watch._failures = 100
+            await eventually(lambda: [entry["again_in_seconds"] for entry in logs] == [seconds])
 
 
 async def test_success_forgets_earlier_failures() -> None:

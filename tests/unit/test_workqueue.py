@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meditron_operator.errors import RefusedError, UnavailableError
+from meditron_operator.errors import ApiError, RefusedError, UnavailableError
 from meditron_operator.shell.workqueue import (
     FIRST_DELAY_SECONDS,
     LONGEST_DELAY_SECONDS,
@@ -204,23 +204,30 @@ async def test_the_server_says_when_to_come_back() -> None:
     assert tries == 1
 
 
-async def test_some_failures_are_left_alone_for_longer() -> None:
+@pytest.mark.parametrize(
+    ("error", "pauses"),
+    [
+        (RefusedError("quota"), [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]),
+        (UnavailableError("it has just started"), [4.5, 5.0, 5.0]),
+    ],
+)
+async def test_some_failures_are_left_alone_for_longer(error: ApiError, pauses: list[float]) -> None:
     tried = 0
 
     async def fail(_key: str) -> float | None:
         nonlocal tried
         tried += 1
-        raise RefusedError("quota")
+        raise error
 
     clock, delays = Clock(), []
     async with started(
         fail, clock, first_delay=lambda key, error: 1.0 if isinstance(error, RefusedError) else 9.0
     ) as queue:
-        for number in range(1, 9):
+        for number in range(1, len(pauses) + 1):
             await queue.wake("a")
             await eventually(lambda: tried == number and queue._due)  # noqa: B023
             delays.append(queue._due["a"])
-    assert delays == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert delays == pauses
 
 
 async def test_a_success_forgets_earlier_failures() -> None:

@@ -16,7 +16,7 @@ from meditron_operator.errors import ApiError, NotFoundError, RefusedError, Unav
 from meditron_operator.shell.cluster import Cluster, Resource
 from meditron_operator.shell.extent import Extent
 from meditron_operator.shell.store import Feed, ObjectKey, key_of
-from meditron_operator.shell.workqueue import Chance, backoff_seconds
+from meditron_operator.shell.workqueue import Chance, backoff_seconds, longest_delay_seconds
 
 # The server sends a bookmark about once a minute, so a longer silence is a dead connection.
 SILENCE_SECONDS: Final = 75.0
@@ -78,7 +78,8 @@ class Watch:
                     self.refused = True
                     self.answered.set()
                 self._failures += 1
-                delay = error.retry_after or backoff_seconds(self._failures, self._chance.random())
+                longest = longest_delay_seconds(error)
+                delay = error.retry_after or backoff_seconds(self._failures, self._chance.random(), longest=longest)
                 log.warning(
                     "watch interrupted",
                     plural=self.resource.plural,

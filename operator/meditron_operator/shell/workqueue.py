@@ -15,22 +15,31 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
-from meditron_operator.errors import ApiError
+from meditron_operator.errors import ApiError, UnavailableError
 
 Key = TypeVar("Key", bound=Hashable)
 
 FIRST_DELAY_SECONDS: Final = 0.2
 LONGEST_DELAY_SECONDS: Final = 60.0
+LONGEST_OUTAGE_DELAY_SECONDS: Final = 10.0
+"""An outage heals by itself, and nobody is told of its end: pauses that grew during it must not make it much longer."""
 
 _STALE_TIMERS: Final = 100  # entries of looks that came earlier; more are swept out
 
 log = structlog.get_logger(__name__)
 
 
-def backoff_seconds(failures: int, jitter: float, first: float = FIRST_DELAY_SECONDS) -> float:
+def backoff_seconds(
+    failures: int, jitter: float, first: float = FIRST_DELAY_SECONDS, longest: float = LONGEST_DELAY_SECONDS
+) -> float:
     """Delay before the next try after `failures` in a row; `jitter` is in [0, 1) and spreads by half."""
-    delay = min(LONGEST_DELAY_SECONDS, first * 2.0 ** min(failures - 1, 30))
+    delay = min(longest, first * 2.0 ** min(failures - 1, 30))
     return delay * (0.5 + jitter / 2)
+
+
+def longest_delay_seconds(error: ApiError) -> float:
+    """The longest pause before another try of what ended in this error."""
+    return LONGEST_OUTAGE_DELAY_SECONDS if isinstance(error, UnavailableError) else LONGEST_DELAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,8 @@ class WorkQueue(Generic[Key]):
         try:
             delay = await self._work(key)
         except ApiError as error:
-            delay = error.retry_after or self._backoff(key, self._first_delay(key, error))
+            first, longest = self._first_delay(key, error), longest_delay_seconds(error)
+            delay = error.retry_after or self._backoff(key, first, longest)
             self._log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
             return delay
         except (Exception, asyncio.CancelledError):  # whatever it is, it must not end the work on all others
@@ -144,9 +154,9 @@ class WorkQueue(Generic[Key]):
         self.last_success = self._chance.clock()
         return delay
 
-    def _backoff(self, key: Key, first: float = FIRST_DELAY_SECONDS) -> float:
+    def _backoff(self, key: Key, first: float = FIRST_DELAY_SECONDS, longest: float = LONGEST_DELAY_SECONDS) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return backoff_seconds(failures, self._chance.random(), first)
+        return backoff_seconds(failures, self._chance.random(), first, longest)
 
     def _plan(self, key: Key, delay: float) -> None:
         due = self._chance.clock() + delay
