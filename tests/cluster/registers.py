@@ -16,10 +16,10 @@ from meditron_operator import names
 from meditron_operator.core.killswitch import Scope
 from meditron_operator.core.killswitch.carrier import Carrier
 from meditron_operator.core.killswitch.records import Record, in_order
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.register import Register
 from meditron_operator.shell.session import connect
-from meditron_operator.shell.workqueue import Chance
 from tests.cluster.support import Admin, Manifest
 from tests.testbed import Testbed
 from tests.testbed.install import NAMESPACE

@@ -13,9 +13,9 @@ from meditron_operator.core.engines.tgi import launch
 from meditron_operator.core.measured import Reading
 from meditron_operator.core.observed import Pod
 from meditron_operator.shell import cluster as api
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.meter import Meter
 from meditron_operator.shell.store import ObjectKey
-from meditron_operator.shell.workqueue import Chance
 from tests.testbed import enginelogs
 from tests.unit.apiserver import DROP, HOLD, Answer, ApiServer, connected
 from tests.unit.eventually import eventually

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.extent import Reach
 from meditron_operator.shell.observer import Observer, oldest
 from meditron_operator.shell.store import ObjectKey, replace_all
-from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import ApiServer, connected
 
 CHANCE = Chance(clock=lambda: 0.0, random=lambda: 0.0)

@@ -13,9 +13,9 @@ from kubernetes.client import Configuration
 
 from meditron_operator.config import Config
 from meditron_operator.errors import ConflictError, FatalError, RefusedError, UnavailableError
+from meditron_operator.shell.backoff import FIRST_DELAY_SECONDS
 from meditron_operator.shell.cluster import DEPLOYMENTS
 from meditron_operator.shell.runtime import REFUSED_DELAY_SECONDS, Runtime
-from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS
 from tests.unit.apiserver import Answer, ApiServer, serving, thing
 from tests.unit.eventually import DEADLINE_SECONDS, eventually
 

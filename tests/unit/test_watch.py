@@ -12,11 +12,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from meditron_operator.errors import UnavailableError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import PODS, Cluster
 from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.store import Store
 from meditron_operator.shell.watch import Watch
-from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import DROP, END, HOLD, Answer, ApiServer, bookmark, connected, event, gone, thing
 from tests.unit.eventually import DEADLINE_SECONDS, eventually
 
@@ -176,24 +176,34 @@ async def test_other_errors_in_the_stream_do_not_list_anew() -> None:
 async def test_a_server_that_refuses_every_version_is_not_hammered() -> None:
     """Each list may be the whole cluster's pods: the pauses grow, though every list succeeds."""
     refusing: deque[Any] = deque([[gone()] for _ in range(50)])
-    async with following(ApiServer(lists=deque([listing("a")]), watches=refusing)) as followed:
-        await eventually(lambda: followed.lists == 3)
-        assert followed.watch._failures >= 2
-
-
-@pytest.mark.parametrize(("status", "seconds"), [(503, 5.0), (403, 30.0)])
-async def test_after_a_long_outage_it_comes_back_sooner_than_after_a_long_refusal(status: int, seconds: float) -> None:
     with capture_logs() as logs:
-        async with following(ApiServer(lists=deque([Answer(status)]))) as followed:
-            followed.watch._failures = 100
-            await eventually(lambda: [entry["again_in_seconds"] for entry in logs] == [seconds])
+        async with following(ApiServer(lists=deque([listing("a")]), watches=refusing)) as followed:
+            await eventually(lambda: followed.lists == 4)
+    assert pauses(logs)[:3] == [0.1, 0.2, 0.4]
+
+
+async def test_after_an_outage_an_expired_version_is_listed_anew_at_once() -> None:
+    """The pauses of the outage are over: else nothing would be seen for another minute."""
+    watches: deque[Any] = deque([*[Answer(503)] * 4, [gone()], [event("ADDED", thing("b", 21)), HOLD]])
+    with capture_logs() as logs:
+        async with following(
+            ApiServer(lists=deque([listing(), listing("a", version=20)]), watches=watches)
+        ) as followed:
+            await followed.names("a", "b")
+    assert pauses(logs) == [0.1, 0.2, 0.4, 0.8, 0.1]
 
 
 async def test_success_forgets_earlier_failures() -> None:
-    watches: deque[Any] = deque([Answer(503), Answer(503), [event("ADDED", thing("a", 11)), HOLD]])
-    async with following(ApiServer(lists=deque([listing()]), watches=watches)) as followed:
-        await followed.names("a")
-        assert followed.watch._failures == 0
+    watches: deque[Any] = deque([Answer(503), Answer(503), [bookmark(11), END], Answer(503), [HOLD]])
+    with capture_logs() as logs:
+        async with following(ApiServer(lists=deque([listing()]), watches=watches)) as followed:
+            await eventually(lambda: len(followed.watched_from) == 5)
+    assert pauses(logs) == [0.1, 0.2, 0.1]
+
+
+def pauses(logs: list[Any]) -> list[float]:
+    """Seconds until it tried again, of each interruption."""
+    return [entry["again_in_seconds"] for entry in logs]
 
 
 async def test_bookmarks_alone_are_a_sign_of_life() -> None:

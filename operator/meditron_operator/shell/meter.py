@@ -13,10 +13,11 @@ from meditron_operator.core.engines.base import Launch, LogHead
 from meditron_operator.core.live import Ref
 from meditron_operator.core.measured import Reading
 from meditron_operator.core.observed import Pod
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.metrics import Metrics
 from meditron_operator.shell.store import ObjectKey
-from meditron_operator.shell.workqueue import Chance, WorkQueue
+from meditron_operator.shell.workqueue import WorkQueue
 
 WORKERS: Final = 2
 

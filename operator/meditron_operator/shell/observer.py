@@ -13,6 +13,7 @@ from meditron_operator.core.live import Live, Ref
 from meditron_operator.core.observed import Cluster as Observed
 from meditron_operator.core.observed import Node, Pod
 from meditron_operator.core.spec import AUTO_GPU
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import (
     CHILDREN,
     DEPLOYMENTS,
@@ -26,7 +27,6 @@ from meditron_operator.shell.cluster import (
 from meditron_operator.shell.extent import ALL, Extent, Reach
 from meditron_operator.shell.store import Both, Feed, ObjectKey, Store
 from meditron_operator.shell.watch import Watch
-from meditron_operator.shell.workqueue import Chance
 
 _PRODUCT_LABELS: Final = frozenset(gpu.product_label for gpu in GPUS.values())
 

@@ -33,11 +33,11 @@ from meditron_operator.core.killswitch.records import (
 )
 from meditron_operator.core.live import Manifest, Ref
 from meditron_operator.errors import ConflictError, NotFoundError, UnavailableError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import DEPLOYMENTS, NAMESPACES, RECORDS, Cluster, Resource
 from meditron_operator.shell.extent import ALL
 from meditron_operator.shell.store import Store
 from meditron_operator.shell.watch import Watch
-from meditron_operator.shell.workqueue import Chance
 
 # More than two guards can take from each other; whoever is behind by more tries again later.
 _TRIES: Final = 20

@@ -14,6 +14,7 @@ from kubernetes.client import Configuration
 from meditron_operator import names
 from meditron_operator.config import Config
 from meditron_operator.errors import ApiError, ConflictError, FatalError, NotFoundError, RefusedError
+from meditron_operator.shell.backoff import FIRST_DELAY_SECONDS, Chance
 from meditron_operator.shell.cluster import CHILDREN, DEPLOYMENTS, Cluster
 from meditron_operator.shell.extent import Reach
 from meditron_operator.shell.giveway import GiveWay
@@ -25,7 +26,7 @@ from meditron_operator.shell.observer import Observer
 from meditron_operator.shell.reconciler import Reconciler
 from meditron_operator.shell.session import connect
 from meditron_operator.shell.store import ObjectKey
-from meditron_operator.shell.workqueue import FIRST_DELAY_SECONDS, Chance, WorkQueue
+from meditron_operator.shell.workqueue import WorkQueue
 
 REFUSED_DELAY_SECONDS: Final = 2.0
 """Before the second try of what was refused, or of a conflict that the truth doesn't explain."""

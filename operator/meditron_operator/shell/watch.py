@@ -13,10 +13,10 @@ from typing import Any, Final
 import structlog
 
 from meditron_operator.errors import ApiError, NotFoundError, RefusedError, UnavailableError
+from meditron_operator.shell.backoff import Backoff, Chance
 from meditron_operator.shell.cluster import Cluster, Resource
 from meditron_operator.shell.extent import Extent
 from meditron_operator.shell.store import Feed, ObjectKey, key_of
-from meditron_operator.shell.workqueue import Chance, backoff_seconds, longest_delay_seconds
 
 # The server sends a bookmark about once a minute, so a longer silence is a dead connection.
 SILENCE_SECONDS: Final = 75.0
@@ -61,7 +61,7 @@ class Watch:
         self._chance = chance
         self._pace = pace
         self._version: str | None = None
-        self._failures = 0
+        self._backoff = Backoff(chance)
 
     async def run(self) -> None:
         """List, watch, and begin again after whatever breaks; never returns."""
@@ -77,9 +77,7 @@ class Watch:
                 if isinstance(error, RefusedError):
                     self.refused = True
                     self.answered.set()
-                self._failures += 1
-                longest = longest_delay_seconds(error)
-                delay = error.retry_after or backoff_seconds(self._failures, self._chance.random(), longest=longest)
+                delay = self._backoff.after(error)
                 log.warning(
                     "watch interrupted",
                     plural=self.resource.plural,
@@ -101,9 +99,9 @@ class Watch:
         async for kind, obj in stream:
             self._heard()
             self._take(kind, obj)
-            self._failures = 0
+            self._backoff.succeeded()
         self._heard()  # an end in good order is a word too
-        self._failures = 0
+        self._backoff.succeeded()
 
     async def _list(self) -> str:
         """Take in all there is, page by page; the version of which to watch on from."""

@@ -10,44 +10,18 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 import structlog
 
-from meditron_operator.errors import ApiError, UnavailableError
+from meditron_operator.errors import ApiError
+from meditron_operator.shell.backoff import FIRST_DELAY_SECONDS, Backoff, Chance
 
 Key = TypeVar("Key", bound=Hashable)
-
-FIRST_DELAY_SECONDS: Final = 0.2
-LONGEST_DELAY_SECONDS: Final = 60.0
-LONGEST_OUTAGE_DELAY_SECONDS: Final = 10.0
-"""An outage heals by itself, and nobody is told of its end: pauses that grew during it must not make it much longer."""
 
 _STALE_TIMERS: Final = 100  # entries of looks that came earlier; more are swept out
 
 log = structlog.get_logger(__name__)
-
-
-def backoff_seconds(
-    failures: int, jitter: float, first: float = FIRST_DELAY_SECONDS, longest: float = LONGEST_DELAY_SECONDS
-) -> float:
-    """Delay before the next try after `failures` in a row; `jitter` is in [0, 1) and spreads by half."""
-    delay = min(longest, first * 2.0 ** min(failures - 1, 30))
-    return delay * (0.5 + jitter / 2)
-
-
-def longest_delay_seconds(error: ApiError) -> float:
-    """The longest pause before another try of what ended in this error."""
-    return LONGEST_OUTAGE_DELAY_SECONDS if isinstance(error, UnavailableError) else LONGEST_DELAY_SECONDS
-
-
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """Time and randomness, handed in by whoever starts the process."""
-
-    clock: Callable[[], float]  # seconds, monotonic
-    random: Callable[[], float]  # in [0, 1)
 
 
 class WorkQueue(Generic[Key]):
@@ -75,7 +49,7 @@ class WorkQueue(Generic[Key]):
         self._waiting: set[Key] = set()  # in _ready
         self._running: set[Key] = set()
         self._again: set[Key] = set()  # woken while running
-        self._failures: dict[Key, int] = {}
+        self._backoffs: dict[Key, Backoff] = {}  # of those that failed
         self._due: dict[Key, float] = {}  # earliest planned look; the heap may hold stale entries
         self._timers: list[tuple[float, int, Key]] = []
         self._order = itertools.count()
@@ -140,23 +114,21 @@ class WorkQueue(Generic[Key]):
         try:
             delay = await self._work(key)
         except ApiError as error:
-            first, longest = self._first_delay(key, error), longest_delay_seconds(error)
-            delay = error.retry_after or self._backoff(key, first, longest)
+            delay = self._pauses(key).after(error, self._first_delay(key, error))
             self._log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
             return delay
-        except (Exception, asyncio.CancelledError):  # whatever it is, it must not end the work on all others
+        except (Exception, asyncio.CancelledError) as error:  # whatever it is, it must not end the work on all others
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise  # it is us who are asked to end
-            delay = self._backoff(key)
+            delay = self._pauses(key).after(error)
             self._log.exception("pass crashed", key=key, again_in_seconds=round(delay, 1))
             return delay
-        self._failures.pop(key, None)
+        self._backoffs.pop(key, None)
         self.last_success = self._chance.clock()
         return delay
 
-    def _backoff(self, key: Key, first: float = FIRST_DELAY_SECONDS, longest: float = LONGEST_DELAY_SECONDS) -> float:
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        return backoff_seconds(failures, self._chance.random(), first, longest)
+    def _pauses(self, key: Key) -> Backoff:
+        return self._backoffs.setdefault(key, Backoff(self._chance))
 
     def _plan(self, key: Key, delay: float) -> None:
         due = self._chance.clock() + delay

@@ -19,12 +19,12 @@ from meditron_operator.core.killswitch.carrier import Carrier, Outcome
 from meditron_operator.core.killswitch.records import Target
 from meditron_operator.core.lease import created
 from meditron_operator.errors import RefusedError, UnavailableError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.guard.prober import Prober
 from meditron_operator.shell.guard.runtime import Guard
 from meditron_operator.shell.guard.stopper import SECOND_ACTS_SECONDS
 from meditron_operator.shell.session import Connection, connect
-from meditron_operator.shell.workqueue import Chance
 from tests.cluster.guard.told import (
     GUARD_USER,
     KIND,

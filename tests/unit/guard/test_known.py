@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from meditron_operator.core.killswitch import Engaged, Scope
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.guard import known
 from meditron_operator.shell.guard.known import Known
-from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import ApiServer, connected
 from tests.unit.eventually import eventually
 from tests.unit.guard.kit import meta

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from meditron_operator.errors import UnavailableError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.guard.lanes import Lanes
 from meditron_operator.shell.guard.together import Together
 from meditron_operator.shell.store import ObjectKey
-from meditron_operator.shell.workqueue import Chance
 from tests.unit.eventually import eventually
 
 A, B = ("ward", "a"), ("ward", "b")

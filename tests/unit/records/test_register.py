@@ -6,8 +6,8 @@ from collections import deque
 import pytest
 
 from meditron_operator.errors import UnavailableError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.register import Register
-from meditron_operator.shell.workqueue import Chance
 from tests.unit.apiserver import Answer, ApiServer, connected
 from tests.unit.eventually import eventually
 from tests.unit.records.kit import ENGAGED, NOON, carrier, outcome

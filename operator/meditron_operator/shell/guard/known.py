@@ -12,6 +12,7 @@ from meditron_operator.core.guard.seen import Pod, Policy, Seen, Workload
 from meditron_operator.core.killswitch import Annotations, Engaged, Off, Scope, effective
 from meditron_operator.core.killswitch.carrier import Carrier
 from meditron_operator.errors import ApiError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import (
     DEPLOYMENTS,
     NAMESPACES,
@@ -24,7 +25,6 @@ from meditron_operator.shell.cluster import (
 from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.store import Feed, ObjectKey, Store, replace_all
 from meditron_operator.shell.watch import USUAL_PACE, Pace, Watch
-from meditron_operator.shell.workqueue import Chance
 
 # Of what carries the switch. A dead watch is noticed within ten seconds, and a poll beside it needs no watch at all.
 SWITCH_PACE: Final = Pace(silence_seconds=10.0, server_seconds=8)

@@ -8,8 +8,8 @@ from typing import Final
 import structlog
 
 from meditron_operator.errors import ApiError
+from meditron_operator.shell.backoff import Backoff, Chance
 from meditron_operator.shell.store import ObjectKey
-from meditron_operator.shell.workqueue import Chance, backoff_seconds
 
 LONGEST_DELAY_SECONDS: Final = 5.0  # a stop that fails is never left alone for longer
 
@@ -50,10 +50,10 @@ class Lanes:
             await asyncio.Event().wait()
 
     async def _follow(self, key: ObjectKey, woken: asyncio.Event) -> None:
-        failures = 0
+        backoff = Backoff(self._chance)
         while True:
             woken.clear()
-            delay, failures = await self._attempt(key, failures)
+            delay = await self._attempt(key, backoff)
             if delay is None and not woken.is_set():
                 del self._lanes[key]
                 return
@@ -61,17 +61,17 @@ class Lanes:
                 async with asyncio.timeout(delay):
                     await woken.wait()
 
-    async def _attempt(self, key: ObjectKey, failures: int) -> tuple[float | None, int]:
+    async def _attempt(self, key: ObjectKey, backoff: Backoff) -> float | None:
         try:
-            return await self._work(key), 0
+            look_again = await self._work(key)
         except ApiError as error:
-            delay = min(error.retry_after or self._backoff(failures), LONGEST_DELAY_SECONDS)
+            delay = min(backoff.after(error), LONGEST_DELAY_SECONDS)
             log.warning("pass failed", key=key, error=str(error), again_in_seconds=round(delay, 1))
-        except Exception:  # whatever it is, it must end neither this stop nor another
-            delay = self._backoff(failures)
+        except Exception as error:  # whatever it is, it must end neither this stop nor another
+            delay = min(backoff.after(error), LONGEST_DELAY_SECONDS)
             log.exception("pass crashed", key=key, again_in_seconds=round(delay, 1))
+        else:
+            backoff.succeeded()
+            return look_again
         self._failed()
-        return delay, failures + 1
-
-    def _backoff(self, failures: int) -> float:
-        return min(LONGEST_DELAY_SECONDS, backoff_seconds(failures + 1, self._chance.random()))
+        return delay

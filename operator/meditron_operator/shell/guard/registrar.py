@@ -10,10 +10,11 @@ from meditron_operator.core.guard.course import rfc3339
 from meditron_operator.core.guard.outcomes import is_switched, outcome
 from meditron_operator.core.killswitch import SwitchState
 from meditron_operator.core.killswitch.carrier import Carrier, Outcome
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.guard.known import CarrierKey, Known, key_of
 from meditron_operator.shell.guard.records import Records
 from meditron_operator.shell.guard.stopper import Stopper
-from meditron_operator.shell.workqueue import Chance, WorkQueue
+from meditron_operator.shell.workqueue import WorkQueue
 
 WORKERS: Final = 4
 SOON_SECONDS: Final = 0.05  # until what is to be stopped has been sent its requests

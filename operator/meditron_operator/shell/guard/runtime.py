@@ -17,6 +17,7 @@ from meditron_operator.config import GuardConfig
 from meditron_operator.core.killswitch.carrier import Carrier
 from meditron_operator.core.killswitch.records import Target
 from meditron_operator.errors import FatalError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import Cluster
 from meditron_operator.shell.guard.hands import Hands
 from meditron_operator.shell.guard.known import Known
@@ -31,7 +32,6 @@ from meditron_operator.shell.health import Vitals, serve
 from meditron_operator.shell.lease import Clocks, Lease, Place, steady
 from meditron_operator.shell.register import Register
 from meditron_operator.shell.session import connect
-from meditron_operator.shell.workqueue import Chance
 
 SWITCH_LIMIT_SECONDS: Final = 30.0  # three polls and as many watches
 KEEP_ALIVE_SECONDS: Final = 60.0  # less than an API server's 90

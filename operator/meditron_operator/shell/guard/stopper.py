@@ -33,6 +33,7 @@ from meditron_operator.core.killswitch import (
     mode_of,
 )
 from meditron_operator.errors import ApiError
+from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.guard.courses import Course
 from meditron_operator.shell.guard.hands import Hands
 from meditron_operator.shell.guard.known import CarrierKey, Known, key_of
@@ -41,7 +42,6 @@ from meditron_operator.shell.guard.looker import Looker
 from meditron_operator.shell.guard.metrics import GuardMetrics
 from meditron_operator.shell.guard.teller import Teller
 from meditron_operator.shell.store import ObjectKey
-from meditron_operator.shell.workqueue import Chance
 
 SECOND_ACTS_SECONDS: Final = 0.2  # after it saw a stop, the guard that goes second: by then nothing is left to do
 SECOND_PROVES_SECONDS: Final = 1.0
