@@ -7,6 +7,7 @@ import pytest
 
 from tests.testbed import Testbed
 
+_PROGRAMS = ("operator", "guard")
 _LINES = 15
 _LINE_CHARACTERS = 400
 
@@ -15,12 +16,13 @@ _LINE_CHARACTERS = 400
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        beds = (value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Testbed))
-        for log in sorted(
-            {log for bed in beds for log in (*bed.logs.glob("operator.log"), *bed.logs.glob("guard*.log"))}
-        ):
-            report.sections.append((f"the end of {log.name}", _end(log)))
+        report.sections += [(f"the end of {log.name}", _end(log)) for log in _logs(item)]
     return report
+
+
+def _logs(item: pytest.Item) -> list[Path]:
+    beds = (value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Testbed))
+    return sorted({log for bed in beds for program in _PROGRAMS for log in bed.logs.glob(f"{program}*.log")})
 
 
 def _end(log: Path) -> str:
