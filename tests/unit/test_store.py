@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meditron_operator.shell.extent import Extent
-from meditron_operator.shell.store import Store, replace_all
+from meditron_operator.shell.store import Both, Store, replace_all
 from tests.unit.apiserver import thing
 
 Item = tuple[str, Any]
@@ -178,6 +178,23 @@ def test_a_list_of_a_part_drops_only_what_is_in_it(extent: Extent, left: list[st
     found.put(thing("b", 4))
     replace_all(found, [], "10", extent)
     assert names(found) == left
+
+
+def test_a_list_that_leaves_something_out_is_told_of() -> None:
+    found = store()
+    found.put(thing("a", 5))
+    assert not found.retain({KEY}, "7")
+    assert not found.retain(set(), "4"), "a list from before"
+    assert not found.retain(set(), "7", Extent(namespace="elsewhere"))
+    assert found.retain(set(), "7")
+    assert not found.retain(set(), "8"), "it is gone already"
+
+
+def test_of_two_stores_one_is_enough_to_tell() -> None:
+    one, other = store(), store()
+    one.put(thing("a", 5))
+    assert Both(one, other).retain(set(), "7")
+    assert not Both(one, other).retain(set(), "8")
 
 
 def test_a_list_is_older_news_than_a_later_write() -> None:

@@ -16,7 +16,7 @@ from meditron_operator.shell.backoff import Chance
 from meditron_operator.shell.cluster import PODS, Cluster
 from meditron_operator.shell.extent import ALL, Extent
 from meditron_operator.shell.store import Store
-from meditron_operator.shell.watch import Watch
+from meditron_operator.shell.watch import CONFIRM_SECONDS, Watch
 from tests.unit.apiserver import DROP, END, HOLD, Answer, ApiServer, bookmark, connected, event, gone, thing
 from tests.unit.eventually import DEADLINE_SECONDS, eventually
 
@@ -42,6 +42,10 @@ class Followed:
     @property
     def watched_from(self) -> list[str]:
         return [query["resourceVersion"] for query in self.server.asked if "watch" in query]
+
+    @property
+    def asked_to_end_after(self) -> list[str | None]:
+        return [query.get("timeoutSeconds") for query in self.server.asked if "watch" in query]
 
 
 @asynccontextmanager
@@ -162,6 +166,42 @@ async def test_410_lists_anew_and_drops_the_ghosts(refusal: Any) -> None:
         await followed.names("kept", "new")
         await eventually(lambda: len(followed.watched_from) == 2)
         assert followed.watched_from == ["10", "20"]
+
+
+async def test_a_list_that_left_something_out_is_asked_for_again() -> None:
+    """No watch would tell of what was there all along. The watch in between is asked to be short."""
+    lists: deque[Any] = deque([listing("a", "b"), listing("b", version=20), listing("a", "b", version=30)])
+    watches: deque[Any] = deque([[gone()], [bookmark(21), END], [HOLD]])
+    async with following(ApiServer(lists=lists, watches=watches)) as followed:
+        await eventually(lambda: followed.watched_from == ["10", "20", "30"])
+        await followed.names("a", "b")
+        assert followed.asked_to_end_after == [None, str(CONFIRM_SECONDS), None]
+
+
+async def test_it_is_not_asked_for_again_before_a_watch_has_worked() -> None:
+    """Who cuts watches may still answer with wrong lists."""
+    lists: deque[Any] = deque([listing("a"), listing(version=20), listing(version=25), listing("a", version=30)])
+    watches: deque[Any] = deque([[gone()], [gone()], [END], [HOLD]])
+    async with following(ApiServer(lists=lists, watches=watches)) as followed:
+        await eventually(lambda: followed.watched_from == ["10", "20", "25", "30"])
+        await followed.names("a")
+
+
+async def test_what_two_lists_leave_out_is_gone() -> None:
+    lists: deque[Any] = deque([listing("a", "b"), listing("b", version=20), listing("b", version=30)])
+    watches: deque[Any] = deque([[gone()], [END], [bookmark(31), END], [HOLD]])
+    async with following(ApiServer(lists=lists, watches=watches)) as followed:
+        await eventually(lambda: followed.watched_from == ["10", "20", "30", "31"])
+        await followed.names("b")
+        assert followed.lists == 3
+
+
+async def test_a_second_list_that_fails_is_asked_for_once_more() -> None:
+    lists: deque[Any] = deque([listing("a"), listing(version=20), Answer(503), listing("a", version=30)])
+    watches: deque[Any] = deque([[gone()], [END], [END], [HOLD]])
+    async with following(ApiServer(lists=lists, watches=watches)) as followed:
+        await eventually(lambda: followed.watched_from == ["10", "20", "20", "30"])
+        await followed.names("a")
 
 
 async def test_other_errors_in_the_stream_do_not_list_anew() -> None:

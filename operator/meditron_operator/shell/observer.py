@@ -47,8 +47,9 @@ class Switch:
 class _Switches(Store[Switch]):
     """A namespace that a list leaves out keeps its switch: a list may be wrong, and only people release."""
 
-    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None:
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> bool:
         """Its deletion is told by the watch; one that was missed costs a few bytes, until its name is there again."""
+        return bool(self._left_out_by(keys, version, extent))
 
 
 class Observer:

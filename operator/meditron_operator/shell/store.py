@@ -97,13 +97,19 @@ class Store(Generic[Item]):
         self._left_out.discard(key)
         self._remove(key)
 
-    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None:
-        """A complete list of `extent` as of `version` holds these: what else is known of it is gone, unless younger."""
-        for key in self._items.keys() - keys:
-            if extent.covers(*key) and self._versions[key] <= int(version):
-                self._remove(key, int(version))
-                if len(self._left_out) < _REMEMBERED_LEFT_OUT:
-                    self._left_out.add(key)
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> bool:
+        """A complete list of `extent` as of `version` holds these: what else is known of it is gone, unless younger.
+        Whether there was anything else."""
+        left_out = self._left_out_by(keys, version, extent)
+        for key in left_out:
+            self._remove(key, int(version))
+            if len(self._left_out) < _REMEMBERED_LEFT_OUT:
+                self._left_out.add(key)
+        return bool(left_out)
+
+    def _left_out_by(self, keys: Set[ObjectKey], version: str, extent: Extent) -> list[ObjectKey]:
+        others = self._items.keys() - keys
+        return [key for key in others if extent.covers(*key) and self._versions[key] <= int(version)]
 
     def _insert(self, key: ObjectKey, item: Item, *, quiet: bool) -> None:
         old = self._items.get(key)
@@ -147,7 +153,7 @@ class Feed(Protocol):
     def confirm(self, obj: Mapping[str, Any]) -> None: ...
     def drop(self, obj: Mapping[str, Any]) -> None: ...
     def discard(self, key: ObjectKey) -> None: ...
-    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None: ...
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> bool: ...
 
 
 def replace_all(feed: Feed, objects: Sequence[Mapping[str, Any]], version: str, extent: Extent = ALL) -> None:
@@ -179,6 +185,6 @@ class Both:
         for feed in self._feeds:
             feed.discard(key)
 
-    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> None:
-        for feed in self._feeds:
-            feed.retain(keys, version, extent)
+    def retain(self, keys: Set[ObjectKey], version: str, extent: Extent = ALL) -> bool:
+        left_out = [feed.retain(keys, version, extent) for feed in self._feeds]
+        return any(left_out)

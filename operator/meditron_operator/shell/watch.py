@@ -21,6 +21,9 @@ from meditron_operator.shell.store import Feed, ObjectKey, key_of
 # The server sends a bookmark about once a minute, so a longer silence is a dead connection.
 SILENCE_SECONDS: Final = 75.0
 _RECONNECT_SECONDS: Final = 0.1  # the server ends a watch every few minutes; never spin if it does so at once
+CONFIRM_SECONDS: Final = 8
+"""From a list that left out what was there to the next one: a list may be wrong, and no watch tells of what was there
+all along. Less than any silence that counts as a dead connection."""
 _SHORT_SECONDS: Final = 1.0  # a watch that ended sooner waits that long before the next
 
 log = structlog.get_logger(__name__)
@@ -61,6 +64,7 @@ class Watch:
         self._chance = chance
         self._pace = pace
         self._version: str | None = None
+        self._doubted = False  # the last list
         self._backoff = Backoff(chance)
 
     async def run(self) -> None:
@@ -92,16 +96,18 @@ class Watch:
             self._version = await self._list()
             self.synced.set()
             self.answered.set()
-        pace = self._pace
-        stream = self._cluster.watch(
-            self.resource, self.extent, self._version, pace.silence_seconds, pace.server_seconds
-        )
+        silence_seconds = self._pace.silence_seconds
+        server_seconds = CONFIRM_SECONDS if self._doubted else self._pace.server_seconds
+        stream = self._cluster.watch(self.resource, self.extent, self._version, silence_seconds, server_seconds)
         async for kind, obj in stream:
             self._heard()
             self._take(kind, obj)
             self._backoff.succeeded()
         self._heard()  # an end in good order is a word too
         self._backoff.succeeded()
+        if self._doubted:
+            self._version = await self._list()
+            self._doubted = False
 
     async def _list(self) -> str:
         """Take in all there is, page by page; the version of which to watch on from."""
@@ -112,7 +118,7 @@ class Watch:
                 self._store.put(obj, moment)
             listed.update(map(key_of, objects))
             version = moment
-        self._store.retain(listed, version, self.extent)
+        self._doubted |= self._store.retain(listed, version, self.extent)
         return version
 
     def _take(self, kind: str, obj: Mapping[str, Any]) -> None:
