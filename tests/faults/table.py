@@ -1,9 +1,10 @@
 """The faults: what happens to which requests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from meditron_operator import names
+from meditron_operator.shell.cluster import CHILDREN
 from tests.faults import kinds
 from tests.faults.calls import Call, any_call, verb
 from tests.faults.proxy import Rule
@@ -33,6 +34,7 @@ def _lists(call: Call) -> bool:
 
 _watches: Final = verb("watch")
 _relist: Final = Rule(_watches, kinds.expired)
+_KINDS_WATCHED: Final = len(CHILDREN) + 4  # and deployments, pods, nodes, namespaces
 
 ROWS: Final = (
     Row("conflicts", "409 for every second write", (Rule(_writes, kinds.answer(409, "Conflict"), every=2),)),
@@ -58,6 +60,11 @@ ROWS: Final = (
         "empty lists",
         "lists that are empty, and 410 in every watch",
         (Rule(_lists, kinds.listed(kinds.nothing)), _relist),
+    ),
+    Row(
+        "one empty list",
+        "410 in every watch, one list of each kind that is empty, and watches that work from there",
+        (Rule(_lists, kinds.listed(kinds.nothing)), replace(_relist, times=_KINDS_WATCHED)),
     ),
     Row(
         "half lists",
