@@ -21,7 +21,7 @@ LANES: Final = 6
 PORTION: Final = 16
 """Points of each step that one lane takes in one namespace."""
 CLEAN_RUNS: Final = 3
-TRIES: Final = 8
+TRIES: Final = 24
 """How often a point is waited for: a write that follows from a conflict is not there in each run."""
 
 
@@ -41,6 +41,10 @@ class Crash:
     point: Point | None
     reached: bool = True
     differences: tuple[str, ...] = ()
+
+    @property
+    def survived(self) -> bool:
+        return self.reached and not self.differences
 
     def __str__(self) -> str:
         what = "; ".join(self.differences) or ("the same" if self.reached else "never came")

@@ -11,9 +11,6 @@ from tests.testbed import Testbed
 
 pytestmark = pytest.mark.cluster
 
-SELDOM = 2
-"""Points of a step that may turn out to be none, the two sides of a write: every clean run had it, and none of as many
-tries as a point gets. Each of those was a run without a crash, and must have come to the clean end too."""
 STEPS = [step.name for round_ in ROUNDS for step in round_.steps if step.crashes]
 
 
@@ -31,9 +28,7 @@ def crashes(bed: Testbed) -> list[Crash]:
 @pytest.mark.parametrize("step", STEPS)
 def test_each_crash_comes_to_the_clean_end(crashes: list[Crash], step: str) -> None:
     mine = [crash for crash in crashes if crash.step == step]
-    different = [str(crash) for crash in mine if crash.differences]
-    seldom = [str(crash) for crash in mine if not crash.reached]
+    different = [str(crash) for crash in mine if not crash.survived]
 
-    assert any(crash.point and crash.reached for crash in mine)
+    assert any(crash.point for crash in mine)
     assert not different, "\n".join(different)
-    assert len(seldom) <= SELDOM, "\n".join(seldom)
